@@ -1,0 +1,1 @@
+"""The one HTTP client: who we are, patience, our errors."""

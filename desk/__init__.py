@@ -1,0 +1,1 @@
+"""The people's door: the command line and the demo."""

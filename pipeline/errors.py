@@ -1,0 +1,53 @@
+"""Our errors, named for who must act.
+
+EarfulError
+├── TemporaryError   the machine, later     429, 5xx, timeouts, lost connections (carries retry_after)
+├── RefusedError     the operator           401, 403, 404, 410: key revoked, page gone
+├── SettingsError    the operator, first    a file that cannot work
+├── ChangedError     a developer            the source no longer answers as documented
+└── RecordError      no one                 one strange item: kept raw, counted, passed over
+"""
+
+from datetime import timedelta
+from typing import ClassVar
+
+
+class EarfulError(Exception):
+    """Anything Earful can say went wrong. The message names the place, never a query or a secret."""
+
+    who_acts: ClassVar[str] = "a developer"
+
+
+class TemporaryError(EarfulError):
+    """The machine acts, later: try again, not before `retry_after` where the other side named a time."""
+
+    who_acts: ClassVar[str] = "nobody: Earful tries again by itself"
+
+    def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(message, retry_after)
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class RefusedError(EarfulError):
+    """The operator acts: a key was revoked, a page or channel is gone."""
+
+    who_acts: ClassVar[str] = "the operator"
+
+
+class SettingsError(EarfulError):
+    """The operator acts before anything runs: the settings file cannot work."""
+
+    who_acts: ClassVar[str] = "the operator"
+
+
+class ChangedError(EarfulError):
+    """A developer acts: the source no longer answers as documented."""
+
+
+class RecordError(EarfulError):
+    """Nobody acts: one strange item is kept raw, counted and passed over."""
+
+    who_acts: ClassVar[str] = "nobody: the item is kept aside"

@@ -1,0 +1,1 @@
+"""Language: which one it is, and whether we may judge it."""

@@ -1,0 +1,76 @@
+"""Mention: one thing a person said, as they said it."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from math import isfinite
+
+from pydantic import field_validator
+from sqlmodel import Field, SQLModel
+
+from pipeline.text import storable
+
+
+class MentionKind(StrEnum):
+    """What sort of thing was said. A review is a mention with a rating."""
+
+    POST = "post"
+    COMMENT = "comment"
+    REVIEW = "review"
+    MESSAGE = "message"
+    ARTICLE = "article"
+    SURVEY = "survey"
+
+
+class Mention(SQLModel):
+    """A post, comment, review or message. A fact: kept as said.
+
+    All times are aware. `rating` is on the scale `rating_min`..`rating_max`, and null is not 0. `language` is what the
+    source declared (ISO 639-1). `thread` and `parent` are keys of mentions; `author_reach` counts followers.
+    """
+
+    key: str = Field(min_length=1, max_length=512, description="Source kind and native id, such as hackernews:41.")
+    source: str = Field(description="Name of the source in the settings.")
+    kind: MentionKind
+    text: str
+    title: str | None = None
+    said_at: datetime
+    edited_at: datetime | None = None
+    url: str | None = None
+    author: str | None = None
+    author_id: str | None = None
+    author_reach: int | None = Field(default=None, ge=0)
+    language: str | None = None
+    rating: float | None = None
+    rating_min: float | None = None
+    rating_max: float | None = None
+    thread: str | None = None
+    parent: str | None = None
+    brand: str | None = None
+    product: str | None = None
+    product_version: str | None = None
+    country: str | None = None
+    likes: int | None = None
+    replies: int | None = None
+    reposts: int | None = None
+    by_brand: bool = Field(default=False, description="The brand said it itself.")
+
+    @field_validator("key", "text", "title", "author", "author_id", "url", "thread", "parent", "brand", mode="after")
+    @classmethod
+    def _storable(cls, value: str | None) -> str | None:
+        return None if value is None else storable(value)
+
+    @field_validator("rating", "rating_min", "rating_max", mode="after")
+    @classmethod
+    def _finite(cls, value: float | None) -> float | None:
+        if value is not None and not isfinite(value):
+            message = "a rating is a finite number"
+            raise ValueError(message)
+        return value
+
+    @field_validator("said_at", "edited_at", mode="after")
+    @classmethod
+    def _aware(cls, value: datetime | None) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            message = "a time needs its time zone"
+            raise ValueError(message)
+        return None if value is None else value.astimezone(UTC)

@@ -1,0 +1,1 @@
+"""The memory: tables and the one store that reads and writes them."""
