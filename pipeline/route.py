@@ -1,7 +1,9 @@
 """Route: who hears of a case, how soon; Alert: what they hear."""
 
+import hashlib
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
@@ -10,6 +12,7 @@ from sqlmodel import SQLModel
 from sqlmodel import Field as Column
 
 from pipeline.analysis import Analysis
+from pipeline.case import Case
 from pipeline.mention import Mention
 from pipeline.triage import Category, Lane, Urgency
 
@@ -44,6 +47,52 @@ class When(BaseModel, frozen=True, extra="forbid"):
     reach_from: int | None = Field(default=None, ge=0, description="Only authors with at least this many followers.")
     probability_from: float | None = Field(default=None, ge=0, le=1, description="Only where the lane is at least this sure.")
 
+    @field_validator("lane", "category", "urgency", "source", "brand", "language", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("words")
+    @classmethod
+    def _compiles(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            raise ValueError(f"this regular expression does not compile: {error}") from error
+        return value
+
+    def matches(self, mention: Mention, analysis: Analysis) -> list[str] | None:
+        """Why this case is one of ours, a line for each field asked; None if it is not."""
+        why: list[str] = []
+        fields = (
+            ("lane", self.lane, analysis.lane),
+            ("category", self.category, analysis.category),
+            ("urgency", self.urgency, analysis.urgency),
+            ("source", self.source, mention.source),
+            ("brand", self.brand, mention.brand),
+            ("language", self.language, analysis.language),
+        )
+        for name, wanted, found in fields:
+            if wanted and found not in wanted:
+                return None
+            if wanted:
+                why.append(f"{name} is {found}")
+        if self.words is not None:
+            said = re.search(self.words, f"{mention.title or ''}\n{mention.text}", re.IGNORECASE)
+            if said is None:
+                return None
+            why.append(f'it says "{said.group()[:60]}"')
+        if self.reach_from is not None:
+            if (mention.author_reach or 0) < self.reach_from:
+                return None
+            why.append(f"the author has {mention.author_reach:,} followers")
+        if self.probability_from is not None:
+            sure = analysis.lane_probabilities.get(analysis.lane)
+            if sure is None or sure < self.probability_from:
+                return None
+            why.append(f"{analysis.lane} with probability {sure:.2f}")
+        return why
+
 
 class Route(BaseModel, frozen=True, extra="forbid"):
     """A rule: which cases, to whom, how soon. Routes are asked in order; the first that matches decides."""
@@ -76,3 +125,70 @@ class Alert(SQLModel):
     said_at: datetime | None = None
     url: str | None = None
     made_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """The route that takes a case, and why, in words a person can check."""
+
+    route: Route
+    why: tuple[str, ...]
+
+
+def choose(mention: Mention, analysis: Analysis, grave: Route, routes: Sequence[Route]) -> Routing:
+    """Grave signals first, whatever the model says; then the first route that matches. The last takes everything."""
+    judged = tuple(_judged(analysis))
+    if analysis.grave:
+        named = ", ".join(signal.replace("_", " ") for signal in analysis.grave)
+        spans = [f'"{reason.text}"' for reason in analysis.reasons if reason.field == "grave"]
+        return Routing(grave, (f"{named}: {', '.join(spans)}" if spans else named, *judged))
+    for route in routes:
+        why = route.when.matches(mention, analysis)
+        if why is not None:
+            rule = f'route "{route.name}": {"; ".join(why) or "takes what no other route took"}'
+            return Routing(route, (rule, *judged))
+    raise ValueError("no route takes everything")  # Setup refuses such settings
+
+
+def _judged(analysis: Analysis) -> list[str]:
+    """What the judgement rests on: the lane, the category and the words that carried them."""
+    sure = analysis.lane_probabilities.get(analysis.lane)
+    lane = f"{analysis.lane}{'' if sure is None else f' ({sure:.0%})'}"
+    lines = [", ".join([lane, *(part.replace("_", " ") for part in (analysis.category, analysis.urgency) if part)])]
+    words = [reason.text for reason in analysis.reasons if reason.field == "lane" and reason.weight > 0]
+    if words:
+        lines.append("because of " + ", ".join(f'"{word}"' for word in dict.fromkeys(words)))
+    return lines
+
+
+def alerts(case: Case, mention: Mention, routing: Routing, *, occasion: str, place: str, made_at: datetime) -> list[Alert]:
+    """One alert for each sink of the route. The key rests on the case, the occasion and the sink, so it is made once.
+
+    `occasion` is why the case is told of: "opened", or "reopened" or "grave" with the mention that did it. `place` is
+    where it was said, in words.
+    """
+    title = f"{occasion.partition(':')[0].capitalize()}: {case.category or 'needs a reply'}".replace("_", " ")
+    return [
+        Alert(
+            key=alert_key(case.key, occasion, sink),
+            sink=sink,
+            case=case.key,
+            title=f"{case.brand}: {title}" if case.brand else title,
+            who=mention.author,
+            text="\n\n".join(part for part in (mention.title, mention.text) if part),
+            where=place,
+            why=list(routing.why),
+            team=case.team,
+            urgency=case.urgency,
+            reply_by=case.reply_by,
+            said_at=mention.said_at,
+            url=mention.url,
+            made_at=made_at,
+        )
+        for sink in routing.route.sinks
+    ]
+
+
+def alert_key(*parts: str) -> str:
+    """The idempotency key of one act: the same parts, the same key, in every run."""
+    return "alert_" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]

@@ -1,0 +1,140 @@
+"""Listen: every 15 minutes. Hear what is new, judge it, open cases, send alerts.
+
+Every step asks the store what is left to do, so a run that was killed needs no repair, only the next run.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import TaskRun
+from prefect.futures import wait
+from prefect.states import State
+from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.tasks import Task, exponential_backoff
+
+from connectors import AnySource
+from connectors.contract import Batch, Sink, fetch
+from flows.setup import Setup
+from pipeline.analysis import Analysis
+from pipeline.case import Case, Step, author_of, case_key, decide, fingerprint, thread_of
+from pipeline.errors import EarfulError, TemporaryError
+from pipeline.mention import Mention
+from pipeline.route import Alert, Routing, alerts, choose
+from pipeline.text import shorten
+from pipeline.visit import Visit
+from storage.store import Store
+
+log = logging.getLogger(__name__)
+
+BATCH = 1000
+"""Mentions judged and saved at once: large enough for bulk writes, small enough for flat memory."""
+LEASE = timedelta(minutes=5)
+"""How long one run keeps an alert to itself. A run killed while sending loses it to the next run after this."""
+BACK_OFF = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1))
+"""Waits after the 1st, 2nd, 3rd and every later failure of one alert."""
+GIVE_UP_AFTER = 3
+"""A sink that fails this often in a row is left alone until the next run; its alerts wait."""
+
+
+def _passing(_task: Task[..., Any], _run: TaskRun, state: State) -> bool:
+    """Whether trying again can help: only a TemporaryError passes by itself."""
+    return isinstance(state.result(raise_on_failure=False), TemporaryError)
+
+
+PATIENT: dict[str, Any] = {
+    "retries": 1,
+    "retry_delay_seconds": exponential_backoff(backoff_factor=5),
+    "retry_jitter_factor": 0.5,
+    "retry_condition_fn": _passing,
+}
+
+
+@flow(name="listen", task_runner=ThreadPoolTaskRunner(max_workers=8), validate_parameters=False)
+def listen(settings: Path = Path("earful.toml")) -> list[State]:
+    """Hear, judge, open, send. Fails for a broken source or sink, after all the others are served."""
+    setup = Setup.read(Path(settings))
+    with setup.store() as store:
+        store.migrate()
+    heard = [collect.submit(setup, source) for source in setup.sources]
+    wait(heard)
+    analyse(setup)
+    open_cases(setup)
+    sent = [send.submit(setup, sink) for sink in setup.sinks]
+    wait(sent)
+    return [future.state for future in heard + sent]
+
+
+@task(cache_policy=NO_CACHE, task_run_name="collect {source.name}", **PATIENT)
+def collect(setup: Setup, source: AnySource) -> int:
+    """Bring home what is new from one source. Stopping halfway loses nothing."""
+    return bring_home(setup, source).new
+
+
+def bring_home(setup: Setup, source: AnySource) -> Visit:
+    """Walk one source from where it was left, saving each page before the next is asked for. The visit is kept too."""
+    visit = Visit(source=source.name, started_at=setup.now(), ended_at=setup.now())
+    with setup.store() as store, setup.http() as http:
+        try:
+            for batch in fetch(source, http, since=store.cursor(source.name)):
+                mentions = [signed(setup, source, mention) for mention in batch.mentions]
+                visit.new += save(store, source.name, batch, mentions, setup.now())
+                visit.heard += len(mentions)
+                visit.rejected += len(batch.rejected)
+                log.info("%s: %d heard", source.name, visit.heard, extra={"step": "hear", "done": len(mentions)})
+        except EarfulError as error:
+            visit.error, visit.who_acts = f"{type(error).__name__}: {error}", error.who_acts
+            log.error("%s: %s (%s must act)", source.name, error, error.who_acts)  # noqa: TRY400 - no traceback: not ours
+            raise
+        except Exception as error:
+            visit.error, visit.who_acts = type(error).__name__, "a developer"
+            raise
+        finally:
+            visit.ended_at = setup.now()
+            store.note_visit(visit)
+    return visit
+
+
+def signed(setup: Setup, source: AnySource, mention: Mention) -> Mention:
+    """The mention with its brand on it, and marked where the brand said it itself."""
+    own = {name.casefold().lstrip("@") for name in setup.brand.authors}
+    names = {name.casefold().lstrip("@") for name in (mention.author, mention.author_id) if name}
+    brand = mention.brand or source.brand or setup.brand.name
+    return mention.model_copy(update={"brand": brand, "by_brand": mention.by_brand or bool(own & names)})
+
+
+def save(store: Store, source: str, batch: Batch, mentions: Sequence[Mention], now: datetime) -> int:
+    """One page into the store, cursor and all, in one transaction; how many mentions are new."""
+    return store.save(source, mentions, batch.raws, batch.rejected, batch.cursor, heard_at=now)
+
+
+@task(cache_policy=NO_CACHE)
+def analyse(setup: Setup) -> int:
+    """Judge what the present version of the classifiers has not judged, the past included."""
+    analyst, judged = setup.analyst(), 0
+    with setup.store() as store:
+        while mentions := store.unanalysed(analyst.version, BATCH):
+            analyses = analyst.analyse([Reading.of(mention) for mention in mentions])
+            store.save_analyses(analyses)
+            judged += len(analyses)
+            log.info("%d judged", judged, extra={"step": "judge", "done": len(analyses)})
+    return judged
+
+
+@task(cache_policy=NO_CACHE)
+def open_cases(setup: Setup) -> int:
+    """Open, join, answer, reopen and close cases for what was judged, oldest first; alerts go to the outbox with them."""
+    version, opened = setup.analyst().version, 0
+    since = setup.now() - setup.cases.open_within
+    with setup.store() as store:
+        while judged := store.unhandled(version, since, BATCH):
+            idle = [mention.key for mention, analysis in judged if not settle(setup, store, mention, analysis)]
+            store.mark_handled(idle, version)
+            log.info("%d cases seen to", len(judged), extra={"step": "open", "done": len(judged)})
+            opened += len(judged) - len(idle)
+    return opened
