@@ -1,1 +1,5 @@
 """The people's door: the command line and the demo."""
+
+import os
+
+os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # what went wrong is said once, in our words, by the command

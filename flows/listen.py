@@ -4,7 +4,6 @@ Every step asks the store what is left to do, so a run that was killed needs no 
 """
 
 import logging
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,14 +17,15 @@ from prefect.states import State
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task, exponential_backoff
 
-from connectors import AnySource
-from connectors.contract import Batch, Sink, fetch
+from connectors import AnySink, AnySource
+from connectors.contract import Batch, fetch
 from flows.setup import Setup
 from pipeline.analysis import Analysis
-from pipeline.case import Case, Step, author_of, case_key, decide, fingerprint, thread_of
+from pipeline.case import Step, author_of, carry_out, concerns, decide, fingerprint, thread_of
+from pipeline.classifier import Reading
 from pipeline.errors import EarfulError, TemporaryError
 from pipeline.mention import Mention
-from pipeline.route import Alert, Routing, alerts, choose
+from pipeline.route import alerts, choose
 from pipeline.text import shorten
 from pipeline.visit import Visit
 from storage.store import Store
@@ -138,3 +138,56 @@ def open_cases(setup: Setup) -> int:
             log.info("%d cases seen to", len(judged), extra={"step": "open", "done": len(judged)})
             opened += len(judged) - len(idle)
     return opened
+
+
+def settle(setup: Setup, store: Store, mention: Mention, analysis: Analysis) -> bool:
+    """Take the one step `mention` asks for, with its alerts, in one transaction. False if it asks for none."""
+    if not concerns(mention, analysis) or store.case_of(mention.key) is not None:
+        return False
+    now, within = setup.now(), setup.cases.join_within
+    related = store.related(
+        author=author_of(mention),
+        source=mention.source,
+        thread=thread_of(mention),
+        fingerprint=fingerprint(mention.text),
+        since=mention.said_at - within,
+    )
+    decision = decide(mention, analysis, related, join_within=within)
+    if decision.step is Step.NOTHING:
+        return False
+    routing = choose(mention, analysis, setup.grave_route, setup.routes)
+    route = routing.route
+    case, occasion = carry_out(
+        decision, mention, analysis, route=route.name, team=route.team, reply_within=route.reply_within, now=now
+    )
+    place = setup.place(mention.source)
+    told = alerts(case, mention, routing, occasion=occasion, place=place, made_at=now) if occasion else []
+    store.write(case, mention.key, told, analysis.version)
+    log.info("%s: %s", case.key, decision.step, extra={"step": "case", "done": 1})
+    return True
+
+
+@task(cache_policy=NO_CACHE, task_run_name="send {sink.name}")
+def send(setup: Setup, sink: AnySink) -> int:
+    """Deliver what waits for one sink, oldest first. Each alert is marked when it is out, so nobody hears it twice.
+
+    A failing alert waits for its next try and the rest goes on; a sink that fails again and again is left for this run.
+    The outbox is the retry: Prefect must not try again by itself.
+    """
+    sent, in_a_row, failure = 0, 0, None
+    with setup.store() as store, setup.http() as http:
+        while in_a_row < GIVE_UP_AFTER and (claimed := store.claim(sink.name, setup.now(), LEASE, 1)):
+            alert = claimed[0]
+            try:
+                receipt = sink.send(http, alert.model_copy(update={"text": shorten(alert.text, sink.text_limit)}))
+            except EarfulError as error:
+                failure, in_a_row = error, in_a_row + 1
+                store.mark_failed(alert, str(error), error.who_acts, retry_after=_pause(error), at=setup.now())
+                log.error("%s: %s (%s must act)", sink.name, error, error.who_acts)  # noqa: TRY400 - not our fault
+            else:
+                store.mark_sent(alert, receipt, setup.now())
+                sent, in_a_row = sent + 1, 0
+                log.info("%s: %s sent", sink.name, alert.key, extra={"step": "send", "done": 1})
+    if failure is not None:
+        raise failure
+    return sent

@@ -152,6 +152,11 @@ class Setup(BaseModel):
         """The source of that name; SettingsError names those there are."""
         return _named(self.sources, name, "source")
 
+    def place(self, source: str) -> str:
+        """Where a mention was heard, for people: "Mastodon (hashtag)"; the bare name if the source is no longer listed."""
+        labels = {listed.name: listed.label for listed in self.sources}
+        return f"{labels[source]} ({source})" if source in labels else source
+
     def sink(self, name: str) -> Sink:
         """The sink of that name; SettingsError names those there are."""
         return _named(self.sinks, name, "sink")

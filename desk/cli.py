@@ -1,0 +1,318 @@
+"""The command line: one command for each thing a person wants of Earful."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, time, timedelta
+from importlib.metadata import version as installed_version
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+
+from desk import show
+from pipeline.errors import EarfulError, RefusedError, SettingsError
+
+FAILED = 1
+"""Exit code: it ran, and a source, a sink or a row failed."""
+UNUSABLE = 2
+"""Exit code: nothing ran; the settings or the words of the command cannot work."""
+
+app = typer.Typer(
+    name="earful",
+    help="Hear every review and mention of a brand, answer for the complaints, learn from the rest.",
+    epilog="Start with: earful demo. For your own brand: earful init, then earful check.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="markdown",
+)
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+Settings = Annotated[
+    Path,
+    typer.Option("--settings", "-s", envvar="EARFUL_SETTINGS", help="The settings file.", show_default=True),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of words for a person.")]
+HERE = Path("earful.toml")
+
+
+def main() -> None:
+    """Run the command line; errors that Earful knows are said in words, without a traceback."""
+    logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
+    app()
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """Say what Earful knows went wrong in words, and end with the exit code a script can use."""
+    try:
+        yield
+    except SettingsError as error:
+        err.print(f"[red]The settings cannot work.[/]\n{show.plain(error)}", soft_wrap=True)
+        raise typer.Exit(UNUSABLE) from error
+    except EarfulError as error:
+        err.print(f"[red]{type(error).__name__}[/]: {show.plain(error)} ({error.who_acts} must act)", soft_wrap=True)
+        raise typer.Exit(FAILED) from error
+
+
+def _version(*, asked: bool) -> None:
+    if asked:
+        out.print(f"earful {installed_version('earful')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _earful(
+    version: Annotated[bool, typer.Option("--version", callback=lambda asked: _version(asked=asked), is_eager=True)] = False,
+) -> None:
+    del version
+
+
+@app.command()
+def init(
+    brand: Annotated[str, typer.Argument(help="Your brand, as people write it.")] = "Hike",
+    settings: Settings = HERE,
+    force: Annotated[bool, typer.Option(help="Write over a file that is there.")] = False,
+) -> None:
+    """Write a commented earful.toml to start from.
+
+    Example: `earful init "Acme Shoes"`
+    """
+    if settings.exists() and not force:
+        err.print(f"[red]{settings} is there already[/]; --force writes over it")
+        raise typer.Exit(UNUSABLE)
+    tag = "".join(letter for letter in brand.lower() if letter.isalnum()) or "brand"
+    template = files("desk").joinpath("earful.toml").read_text(encoding="utf-8")
+    name = json.dumps(brand, ensure_ascii=False)[1:-1]
+    settings.write_text(template.format(brand=name, tag=tag), encoding="utf-8")
+    out.print(f"Wrote [bold]{settings}[/]. Next: [bold]earful check[/], then [bold]earful try hacker-news[/].")
+
+
+@app.command()
+def check(settings: Settings = HERE, as_json: Json = False) -> None:
+    """Say what is wrong with the settings, before anything runs.
+
+    Exit code 0 when everything can work, 2 when something cannot.
+    """
+    from flows.setup import Setup
+
+    with in_words():
+        setup = Setup.read(settings)
+        with setup.store() as store:
+            store.migrate()
+    show.checked(out, setup, as_json=as_json)
+
+
+@app.command("try")
+def try_(
+    name: Annotated[str, typer.Argument(metavar="SOURCE", help="Name of a source in the settings.")],
+    settings: Settings = HERE,
+    most: Annotated[int, typer.Option("--most", "-n", min=1, help="Stop after this many mentions.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """Fetch and judge what one source says now, and save nothing.
+
+    Example: `earful try hacker-news -n 5`
+    """
+    from connectors.contract import fetch
+    from flows.listen import signed
+    from flows.setup import Setup
+    from pipeline.classifier import Reading
+
+    with in_words():
+        setup = Setup.read(settings)
+        source = setup.source(name)
+        mentions, rejected = [], []
+        with setup.http() as http:
+            for batch in fetch(source, http, since=None):
+                mentions += [signed(setup, source, mention) for mention in batch.mentions]
+                rejected += batch.rejected
+                if len(mentions) >= most:
+                    break
+        mentions = mentions[:most]
+        analyses = setup.analyst().analyse([Reading.of(mention) for mention in mentions])
+    show.tried(out, setup, list(zip(mentions, analyses, strict=True)), rejected, as_json=as_json)
+
+
+@app.command()
+def listen(settings: Settings = HERE, as_json: Json = False) -> None:
+    """Hear what is new, judge it, open cases and send alerts, once.
+
+    Exit code 0 when all went well, 1 when a source or a sink failed (the others were served), 2 when the settings cannot
+    work. On a schedule: `prefect deploy --all`, see docs/deploy.md.
+    """
+    from desk.run import listen_once
+
+    with in_words():
+        done = listen_once(settings, err)
+    show.listened(out, done, as_json=as_json)
+    if done.failed:
+        raise typer.Exit(FAILED)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="CSV, JSONL or Parquet, also gzipped.")],
+    settings: Settings = HERE,
+    name: Annotated[str | None, typer.Option(help="Name of the source; the file's own name if not given.")] = None,
+    column: Annotated[list[str] | None, typer.Option(help="FIELD=COLUMN, such as text=Comment; again for each.")] = None,
+    constant: Annotated[list[str] | None, typer.Option(help="FIELD=VALUE for every row, such as brand=Hike.")] = None,
+    where: Annotated[list[str] | None, typer.Option(help="COLUMN=VALUE: only such rows.")] = None,
+    option: Annotated[list[str] | None, typer.Option(help="SETTING=VALUE of the source, such as rating_max=10.")] = None,
+) -> None:
+    """Bring in an export once. Rows that cannot be read are kept aside with their line and reason.
+
+    Importing the same file again adds nothing. Afterwards `earful listen` judges and routes.
+
+    Example: `earful import survey.csv --column text=Comment --column rating=Score --option rating_max=10`
+    """
+    from desk.run import import_once
+
+    with in_words():
+        pairs = {"columns": column, "constants": constant, "where": where, "option": option}
+        done = import_once(settings, file, name, {kind: _pairs(kind, given or []) for kind, given in pairs.items()})
+    show.imported(out, done)
+    if done.visit.rejected:
+        raise typer.Exit(FAILED)
+
+
+def _pairs(kind: str, given: list[str]) -> dict[str, str]:
+    for pair in given:
+        if "=" not in pair:
+            raise SettingsError(f'--{kind.rstrip("s")} {pair}: write it as NAME=VALUE')
+    return dict((pair.partition("=")[0], pair.partition("=")[2]) for pair in given)
+
+
+@app.command()
+def analyse(
+    file: Annotated[Path, typer.Argument(metavar="IN", help="JSONL, CSV or Parquet, also gzipped, with a column text.")],
+    out_file: Annotated[Path | None, typer.Option("--out", "-o", help="Where to write; the terminal if not given.")] = None,
+) -> None:
+    """Judge texts without storing anything: one JSON object for each row, in order.
+
+    The format is a public contract: docs/analyse.md. Exit code 1 if rows could not be read (they are answered with an
+    `error`), 2 if the file is not what its name says.
+
+    Example: `earful analyse reviews.csv --out judged.jsonl`
+    """
+    from desk.analyse import analyse_file
+
+    with in_words():
+        done = analyse_file(file, out_file)
+    err.print(f"{done.rows:,} rows judged" + (f", {done.errors:,} could not be read" if done.errors else ""))
+    if done.errors:
+        raise typer.Exit(FAILED)
+
+
+cases = typer.Typer(help="What waits for an answer.", invoke_without_command=True)
+app.add_typer(cases, name="cases")
+
+
+@cases.callback()
+def list_cases(
+    context: typer.Context,
+    settings: Settings = HERE,
+    everything: Annotated[bool, typer.Option("--all", help="Answered and closed ones too.")] = False,
+    most: Annotated[int, typer.Option("--most", "-n", min=1, help="Show this many at most.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List what waits for an answer, the nearest deadline first."""
+    context.obj = settings
+    if context.invoked_subcommand is not None:
+        return
+    from flows.setup import Setup
+
+    with in_words():
+        setup = Setup.read(settings)
+        with setup.store() as store:
+            store.migrate()
+            found = store.cases(most, everything=everything)
+            waiting = store.counts().waiting
+    show.cases(out, setup, found, waiting, as_json=as_json)
+
+
+@cases.command("close")
+def close_case(
+    context: typer.Context,
+    key: Annotated[str, typer.Argument(help="The case, such as C-7H2QK4MZ5P.")],
+    because: Annotated[str, typer.Option(help="Why it needs no answer any more.")] = "answered",
+) -> None:
+    """Close a case, with a reason that stays on it."""
+    from flows.setup import Setup
+
+    with in_words():
+        setup = Setup.read(context.obj)
+        with setup.store() as store:
+            store.migrate()
+            found = store.close(key, because, setup.now())
+    if not found:
+        err.print(f"[red]There is no open case {key}.[/] `earful cases` lists them.")
+        raise typer.Exit(FAILED)
+    out.print(f"Closed {key}: {because}")
+
+
+@app.command()
+def report(
+    settings: Settings = HERE,
+    start: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")] = None,
+    end: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day, included.")] = None,
+    page: Annotated[Path, typer.Option("--out", "-o", help="Where the page is written.")] = Path("report.html"),
+    as_json: Json = False,
+) -> None:
+    """Write a period on one page: report.html. The last seven days if no days are given.
+
+    Example: `earful report --from 2026-10-01 --to 2026-10-31`
+    """
+    from flows.digest import report_of, write
+    from flows.setup import Setup
+    from pipeline.report import render
+
+    with in_words():
+        setup = Setup.read(settings)
+        today = setup.now().astimezone(setup.zone).date()
+        last = end.date() if end else today
+        first = start.date() if start else last - timedelta(days=6)
+        if first > last:
+            raise SettingsError(f"--from {first} is after --to {last}")
+        with setup.store() as store:
+            store.migrate()
+            measured = report_of(setup, store, _midnight(first, setup.zone), _midnight(last + timedelta(1), setup.zone))
+        write(page, render(measured))
+    show.reported(out, measured, page, as_json=as_json)
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(), tzinfo=zone)
+
+
+@app.command()
+def status(settings: Settings = HERE, as_json: Json = False) -> None:
+    """Say when each source was last heard, how far, and what is stuck. Exit code 1 if something needs a person."""
+    from flows.setup import Setup
+
+    with in_words():
+        setup = Setup.read(settings)
+        with setup.store() as store:
+            store.migrate()
+            healthy = show.status(out, setup, store, as_json=as_json)
+    if not healthy:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where the demo keeps its database, alerts and settings.")] = Path("earful-demo"),
+    page: Annotated[Path, typer.Option("--out", "-o", help="Where the report is written.")] = Path("report.html"),
+) -> None:
+    """Hear a month of a brand that does not exist, through the real connectors, from servers on this machine."""
+    from desk.run import demo_once
+
+    with in_words():
+        demo_once(folder, page, out)

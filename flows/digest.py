@@ -1,0 +1,80 @@
+"""Digest: Monday 08:00 in the brand's time zone. Last week on one page, and word of it to those who read it."""
+
+from datetime import datetime, time, timedelta
+from pathlib import Path
+
+from prefect import flow
+from prefect.futures import wait
+from prefect.states import State
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows.listen import send
+from flows.setup import Setup
+from pipeline.report import Report, measure, render
+from pipeline.route import Alert, alert_key
+from storage.store import Store
+
+
+@flow(name="digest", task_runner=ThreadPoolTaskRunner(max_workers=8), validate_parameters=False)
+def digest(settings: Path = Path("earful.toml")) -> list[State]:
+    """Write last week's report into the folder of [digest] and tell its sinks."""
+    setup = Setup.read(Path(settings))
+    end = last_monday(setup.now().astimezone(setup.zone))
+    start = end - timedelta(days=7)
+    page = setup.digest.folder / f"{setup.brand.name.lower().replace(' ', '-')}-{start:%Y-%m-%d}.html"
+    with setup.store() as store:
+        store.migrate()
+        report = report_of(setup, store, start, end)
+        write(page, render(report))
+        store.put_alerts(word_of(setup, report, page, start))
+    sent = [send.submit(setup, sink) for sink in setup.sinks]
+    wait(sent)
+    return [future.state for future in sent]
+
+
+def last_monday(now: datetime) -> datetime:
+    """The midnight that last week ended with, on the clock of `now`'s own zone."""
+    day = now.date() - timedelta(days=now.weekday())
+    return datetime.combine(day, time(), tzinfo=now.tzinfo)
+
+
+def report_of(setup: Setup, store: Store, start: datetime, end: datetime) -> Report:
+    """What was said from `start` (included) to `end` (excluded), measured beside the equal time before it."""
+    return measure(
+        store.judged(start, end),
+        before=store.judged(start - (end - start), start),
+        start=start,
+        end=end,
+        zone=setup.zone,
+        brand=setup.brand.name,
+        visits=store.visits(start, end),
+        cases=store.cases_between(start, end),
+        source_labels={source.name: source.label for source in setup.sources},
+        quiet_after={source.name: source.quiet_after for source in setup.sources},
+        unanalysed=store.counts().unanalysed,
+        rejected=len(store.rejected(start)),
+    )
+
+
+def write(page: Path, html: str) -> None:
+    """The page, whole or not at all: it takes its name only when it is complete."""
+    page.parent.mkdir(parents=True, exist_ok=True)
+    draft = page.with_suffix(".part")
+    draft.write_text(html, encoding="utf-8")
+    draft.replace(page)
+
+
+def word_of(setup: Setup, report: Report, page: Path, start: datetime) -> list[Alert]:
+    """The alerts that say a report lies ready, one a sink, once a week."""
+    return [
+        Alert(
+            key=alert_key("digest", f"{start:%Y-%m-%d}", sink),
+            sink=sink,
+            kind="digest",
+            title=f"{setup.brand.name}: the week of {start:%d %B %Y}",
+            text=report.summary,
+            where=str(page),
+            made_at=setup.now(),
+        )
+        for sink in setup.digest.sinks
+    ]
