@@ -9,6 +9,9 @@ from sqlmodel import Field, SQLModel
 
 from pipeline.text import storable
 
+_LARGEST = 2**63
+"""No database counts further."""
+
 
 class MentionKind(StrEnum):
     """What sort of thing was said. A review is a mention with a rating."""
@@ -38,7 +41,7 @@ class Mention(SQLModel):
     url: str | None = None
     author: str | None = None
     author_id: str | None = None
-    author_reach: int | None = Field(default=None, ge=0)
+    author_reach: int | None = Field(default=None, ge=0, lt=_LARGEST)
     language: str | None = None
     rating: float | None = None
     rating_min: float | None = None
@@ -49,12 +52,28 @@ class Mention(SQLModel):
     product: str | None = None
     product_version: str | None = None
     country: str | None = None
-    likes: int | None = None
-    replies: int | None = None
-    reposts: int | None = None
+    likes: int | None = Field(default=None, ge=-_LARGEST, lt=_LARGEST)
+    replies: int | None = Field(default=None, ge=-_LARGEST, lt=_LARGEST)
+    reposts: int | None = Field(default=None, ge=-_LARGEST, lt=_LARGEST)
     by_brand: bool = Field(default=False, description="The brand said it itself.")
 
-    @field_validator("key", "text", "title", "author", "author_id", "url", "thread", "parent", "brand", mode="after")
+    @field_validator(
+        "key",
+        "source",
+        "text",
+        "title",
+        "url",
+        "author",
+        "author_id",
+        "language",
+        "thread",
+        "parent",
+        "brand",
+        "product",
+        "product_version",
+        "country",
+        mode="after",
+    )
     @classmethod
     def _storable(cls, value: str | None) -> str | None:
         return None if value is None else storable(value)
