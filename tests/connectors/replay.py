@@ -5,9 +5,9 @@ A fixture folder `fixtures/<kind>/` holds three files, all written by us after t
 - `settings.json`: the source's settings, with `kind` and `name`; relative paths in it start at the folder.
 - `exchanges.json`: a list of `{"request": {"method", "url", "headers"?}, "response": {"status"?, "headers"?, and one of
   "json", "text"}}`. Method and url (with its query, in any order) must match; `headers`, where given, must be among
-  those sent, and a recording that names headers is preferred to one that does not. A recording answers as often as it is
-  asked, and must be asked at least once.
-- `expected.json`: every mention that a listener has after walking until the place no longer moves, as `Mention` reads it.
+  those sent, and a recording that names headers is preferred to one that does not. A recording answers as often as it
+  is asked, and must be asked at least once.
+- `expected.json`: every mention a listener has after walking until the place no longer moves, as `Mention` reads it.
 """
 
 import json
