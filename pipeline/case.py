@@ -16,7 +16,8 @@ from pipeline.mention import Mention
 from pipeline.sentiment import Feeling
 from pipeline.triage import Category, Lane, Urgency
 
-_NOT_WORDS = re.compile(r"^rt\b|https?://\S+|@\S+|[\W_]+")
+_DRESSING = re.compile(r"^\s*rt\b|https?://\S+|@\S+")
+_NOT_WORDS = re.compile(r"[\W_]+")
 _SAME_WORDS_FROM = 40
 """Fewer letters than this and two people may well have said the same by chance ("it crashes every time")."""
 
@@ -91,7 +92,7 @@ def thread_of(mention: Mention) -> str:
 
 def fingerprint(text: str) -> str:
     """The same for the same words whatever the case, the handles, the links and the punctuation; empty if too short."""
-    words = _NOT_WORDS.sub("", unicodedata.normalize("NFKC", text).casefold())
+    words = _NOT_WORDS.sub("", _DRESSING.sub("", unicodedata.normalize("NFKC", text).casefold()))
     return hashlib.sha256(words.encode()).hexdigest()[:32] if len(words) >= _SAME_WORDS_FROM else ""
 
 
@@ -107,21 +108,84 @@ def decide(mention: Mention, analysis: Analysis, related: Sequence[Case], *, joi
         return Decision(Step.ANSWER, answered[0]) if answered else Decision(Step.NOTHING)
     author = author_of(mention)
     same_author = [case for case in ours if case.author == author and (author or case.thread == thread_of(mention))]
-    if analysis.needs_reply:
-        words = fingerprint(mention.text)
-        reposted = [case for case in ours if words and case.fingerprint == words]
-        for case in same_author + reposted:
-            if case.state is CaseState.OPEN:
-                return Decision(Step.JOIN, case)
-        for case in same_author:
-            return Decision(Step.REOPEN, case)
-        if reposted:
-            return Decision(Step.JOIN, reposted[0])
-        return Decision(Step.OPEN)
-    for case in same_author:
-        if case.state is CaseState.OPEN and case.thread == thread_of(mention) and _settled(analysis):
-            return Decision(Step.CLOSE, case)
-    return Decision(Step.NOTHING)
+    if not analysis.needs_reply:
+        settled = [case for case in same_author if case.state is CaseState.OPEN and case.thread == thread_of(mention)]
+        return Decision(Step.CLOSE, settled[0]) if settled and _settled(analysis) else Decision(Step.NOTHING)
+    words = fingerprint(mention.text)
+    waiting = [case for case in same_author if case.state is CaseState.OPEN and case.answered_at is None]
+    reposted = [case for case in ours if words and case.fingerprint == words and case not in same_author]
+    for step, cases in ((Step.JOIN, waiting), (Step.REOPEN, same_author), (Step.JOIN, reposted)):
+        if cases:
+            return Decision(step, cases[0])
+    return Decision(Step.OPEN)
+
+
+def concerns(mention: Mention, analysis: Analysis) -> bool:
+    """Whether `mention` can change any case at all; most mentions cannot, and need no look at the cases."""
+    return mention.by_brand or analysis.needs_reply or _settled(analysis)
+
+
+def carry_out(
+    decision: Decision,
+    mention: Mention,
+    analysis: Analysis,
+    *,
+    route: str,
+    team: str,
+    reply_within: timedelta,
+    now: datetime,
+) -> tuple[Case, str | None]:
+    """The case after a step other than NOTHING, and the occasion to alert somebody for (null: nobody needs to hear).
+
+    A joined case alerts only if it became grave; otherwise one case is one alert until the brand has answered.
+    """
+    case = decision.case
+    if case is None:
+        return _opened(mention, analysis, route=route, team=team, reply_within=reply_within, now=now), "opened"
+    changes: dict[str, object] = {"last_said_at": max(case.last_said_at, mention.said_at)}
+    occasion = None
+    if decision.step is Step.ANSWER:
+        changes = {"answered_at": mention.said_at}
+    elif decision.step is Step.CLOSE:
+        changes |= {"state": CaseState.CLOSED, "closed_at": mention.said_at, "closed_because": "the author says it is settled"}
+    elif decision.step is Step.REOPEN:
+        occasion = f"again:{mention.key}"
+        changes |= {"state": CaseState.OPEN, "answered_at": None, "closed_at": None, "closed_because": None}
+        changes |= {"reply_by": now + reply_within, "route": route, "team": team}
+    if decision.step in {Step.JOIN, Step.REOPEN}:
+        changes["urgency"] = _graver(case.urgency, analysis.urgency)
+        if set(analysis.grave) - set(case.grave):
+            occasion = f"grave:{mention.key}"
+            changes |= {"grave": sorted({*case.grave, *analysis.grave}), "route": route, "team": team}
+            changes["reply_by"] = min(case.reply_by, now + reply_within)
+    return case.model_copy(update=changes), occasion
+
+
+def _opened(
+    mention: Mention, analysis: Analysis, *, route: str, team: str, reply_within: timedelta, now: datetime
+) -> Case:
+    return Case(
+        key=case_key(mention),
+        first_mention=mention.key,
+        brand=mention.brand,
+        source=mention.source,
+        author=author_of(mention),
+        thread=thread_of(mention),
+        fingerprint=fingerprint(mention.text),
+        category=analysis.category,
+        urgency=analysis.urgency,
+        grave=sorted(analysis.grave),
+        route=route,
+        team=team,
+        opened_at=now,
+        reply_by=now + reply_within,
+        last_said_at=mention.said_at,
+    )
+
+
+def _graver(one: Urgency | None, other: Urgency | None) -> Urgency | None:
+    order = [*Urgency, None]
+    return min(one, other, key=order.index)
 
 
 def _settled(analysis: Analysis) -> bool:

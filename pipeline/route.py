@@ -1,6 +1,7 @@
 """Route: who hears of a case, how soon; Alert: what they hear."""
 
 import hashlib
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -191,4 +192,4 @@ def alerts(case: Case, mention: Mention, routing: Routing, *, occasion: str, pla
 
 def alert_key(*parts: str) -> str:
     """The idempotency key of one act: the same parts, the same key, in every run."""
-    return "alert_" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+    return "alert_" + hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]

@@ -1,0 +1,147 @@
+from datetime import timedelta
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from flows.setup import Setup
+from pipeline.errors import SettingsError
+
+GOOD = """\
+database = "sqlite:///memory.db"
+
+[brand]
+name = "Hike"
+authors = ["@hike@running.example"]
+time_zone = "Europe/Berlin"
+
+[[source]]
+kind = "hackernews"
+name = "hn"
+phrase = "Hike"
+
+[[source]]
+kind = "mastodon"
+name = "fedi"
+tag = "hike"
+token = "$FEDI_TOKEN"
+
+[[sink]]
+kind = "file"
+name = "log"
+path = "alerts.jsonl"
+
+[[sink]]
+kind = "slack"
+name = "care"
+url = "$CARE_URL"
+
+[grave]
+team = "Safety"
+sinks = ["care", "log"]
+
+[[route]]
+name = "payments"
+when = { category = ["billing_payment"], words = "charged? twice" }
+team = "Payments"
+reply_within = "1h"
+sinks = ["care"]
+
+[[route]]
+name = "rest"
+team = "Support"
+reply_within = "4h"
+sinks = ["log"]
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FEDI_TOKEN", "tok-3n")
+    monkeypatch.setenv("CARE_URL", "https://hooks.slack.example/services/T0/B0/s3cret")
+    path = tmp_path / "earful.toml"
+    path.write_text(GOOD, encoding="utf-8")
+    return path
+
+
+def test_good_settings_are_read_with_secrets_from_the_environment(settings: Path) -> None:
+    setup = Setup.read(settings)
+    assert [source.name for source in setup.sources] == ["hn", "fedi"]
+    assert setup.source("fedi").model_dump()["token"] == SecretStr("tok-3n")
+    assert setup.grave_route.reply_within == timedelta(minutes=30)
+    assert setup.routes[0].reply_within == timedelta(hours=1)
+    assert str(setup.zone) == "Europe/Berlin"
+
+
+def test_no_secret_shows_in_the_settings_as_printed(settings: Path) -> None:
+    shown = repr(Setup.read(settings))
+    assert "s3cret" not in shown
+    assert "tok-3n" not in shown
+
+
+def test_paths_are_relative_to_the_settings_file_wherever_the_run_starts(
+    settings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/")
+    setup = Setup.read(settings)
+    folder = settings.resolve().parent
+    assert setup.database.get_secret_value() == f"sqlite:///{folder / 'memory.db'}"
+    assert str(setup.sink("log").model_dump()["path"]) == str(folder / "alerts.jsonl")
+    assert setup.digest.folder == folder / "reports"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "said"),
+    [
+        ('tag = "hike"', 'tag = "hike"\ncolour = "red"', "line 16: source[2].colour: no such key"),
+        ('phrase = "Hike"', "", "line 8: source[1].phrase: this key is needed"),
+        ('name = "fedi"', 'name = "hn"', 'line 10: 2 sources are named "hn"'),
+        ('sinks = ["log"]', 'sinks = ["lgo"]', 'no sink is named "lgo"; there are: care, log'),
+        ('words = "charged? twice"', 'words = "charged? (twice"', "does not compile"),
+        ('"$CARE_URL"', '"$CARE_URL_OF_OLD"', "set the environment variable CARE_URL_OF_OLD"),
+        ('time_zone = "Europe/Berlin"', 'time_zone = "Berlin"', "line 6: brand.time_zone: no such time zone"),
+        ('kind = "mastodon"', 'kind = "myspace"', "line 14: source[2]"),
+        ('reply_within = "1h"', 'reply_within = "soon"', 'write a duration like "30m"'),
+        ("billing_payment", "biling", "route[1].when.category"),
+        ('[[route]]\nname = "rest"', '[[route]]\nname = "rest"\nwhen = { lane = "service" }', "the last [[route]] must"),
+        ('when = { category = ["billing_payment"], words = "charged? twice" }', "", "takes everything"),
+        ('sinks = ["care", "log"]', "sinks = []", "a grave signal must reach somebody"),
+        ("[brand]", "[brand", "this is not TOML"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_place_and_its_mend(settings: Path, wrong: str, right: str, said: str) -> None:
+    assert wrong in GOOD
+    settings.write_text(GOOD.replace(wrong, right, 1), encoding="utf-8")
+    with pytest.raises(SettingsError) as failure:
+        Setup.read(settings)
+    assert said in str(failure.value)
+    assert str(failure.value).startswith(str(settings))
+
+
+def test_all_faults_are_named_at_once(settings: Path) -> None:
+    settings.write_text(GOOD.replace('tag = "hike"', "").replace("$CARE_URL", "$NOT_SET"), encoding="utf-8")
+    with pytest.raises(SettingsError) as failure:
+        Setup.read(settings)
+    assert len(str(failure.value).splitlines()) == 2
+
+
+def test_a_file_that_is_not_there_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="earful init"):
+        Setup.read(tmp_path / "earful.toml")
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "earful.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingsError, match="UTF-8"):
+        Setup.read(path)
+
+
+@pytest.mark.parametrize("brand", ["Hike", 'Quote " & Söhne \\ 鞋', "{curly}"])
+def test_what_init_writes_can_work_at_once(tmp_path: Path, brand: str) -> None:
+    template = files("desk").joinpath("earful.toml").read_text(encoding="utf-8")
+    path = tmp_path / "earful.toml"
+    escaped = brand.replace("\\", "\\\\").replace('"', '\\"')
+    path.write_text(template.format(brand=escaped, tag="brand"), encoding="utf-8")
+    assert Setup.read(path).brand.name == brand
