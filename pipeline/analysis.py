@@ -1,12 +1,24 @@
 """Analysis: every judgement of one mention; the Analyst who makes them."""
 
 from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
 
 from sqlmodel import Field, SQLModel
 
+from pipeline import language as languages
 from pipeline.classifier import Reading, Reason
-from pipeline.sentiment import Feeling
+from pipeline.language import language
+from pipeline.sentiment import READ, Feeling, Vader
 from pipeline.triage import Category, Factor, Lane, Stage, Touchpoint, Urgency
+from pipeline.triage import grave as signals
+from pipeline.triage.grave import Signal, grave
+from pipeline.triage.judge import Triage
+
+RULES = "analysis-1"
+"""Changes with the rules of this file."""
+_LOW, _NEGATIVE, _POSITIVE = 0.25, 0.4, 0.7
+"""Bounds for stars, as shares of their scale: what a person should look at, what is negative and what positive."""
 
 
 class Analysis(SQLModel):
@@ -37,13 +49,101 @@ class Analysis(SQLModel):
 
 
 class Analyst:
-    """Makes analyses: reads the language, then sentiment, triage and the grave signals."""
+    """Makes analyses: reads the language, then sentiment, triage and the grave signals.
+
+    Holds nothing itself: it is cheap to make, to pickle and to share between threads.
+    """
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Who judged what, each by its version."""
+        return {
+            "language": languages.VERSION,
+            "sentiment": Vader.version,
+            "triage": Triage().version,
+            "grave": signals.VERSION,
+            "rules": RULES,
+        }
 
     @property
     def version(self) -> str:
         """One name for all versions together."""
-        raise NotImplementedError
+        versions = self.versions
+        return f"{versions['triage']}-{sha256(repr(sorted(versions.items())).encode()).hexdigest()[:8]}"
 
     def analyse(self, readings: Sequence[Reading]) -> list[Analysis]:
         """One analysis for each reading, in order. Any text at all is answered."""
-        raise NotImplementedError
+        version, versions, triage = self.version, self.versions, Triage()
+        return [self._analysis(reading, triage, version, versions) for reading in readings]
+
+    def _analysis(self, reading: Reading, triage: Triage, version: str, versions: dict[str, str]) -> Analysis:
+        words = reading.words
+        found = language(words, reading.language)
+        judged: dict[str, Any]
+        if found.readable and (reading.stars is not None or _speaks(words)):
+            verdict = triage.classify([reading])[0]
+            judged = {name: getattr(verdict, name) for name in verdict.__slots__}
+        else:
+            judged = _unscored(reading)
+        judged["needs_reply"] = judged["lane"] is Lane.SERVICE or judged.get("needs_reply", False)
+        heard = grave(words)
+        if heard:
+            judged |= _grave(heard, judged)
+        return Analysis(
+            mention_key=reading.key,
+            version=version,
+            versions=versions,
+            language=found.code,
+            grave=[signal.name for signal in heard],
+            **judged,
+        )
+
+
+def _speaks(words: str) -> bool:
+    """Whether there is anything to judge: a letter or digit, or a sign that is no punctuation, such as an emoji."""
+    return any(letter.isalpha() or (letter > "\u2000" and letter.isprintable()) for letter in words[:READ])
+
+
+def _unscored(reading: Reading) -> dict[str, Any]:
+    """What we can honestly say of words we cannot read: the stars speak for the feeling, and a low rating wants a look."""
+    stars = reading.stars
+    judged: dict[str, Any] = dict.fromkeys(
+        (
+            "complaint",
+            "complaint_probability",
+            "category",
+            "urgency",
+            "stage",
+            "touchpoint",
+            "factor",
+            "sentiment_score",
+        )
+    )
+    judged |= {"lane": Lane.UNSCORED, "sentiment": Feeling.UNSCORED, "reasons": []}
+    judged["lane_probabilities"] = {lane.value: None for lane in Lane if lane is not Lane.UNSCORED}
+    if stars is None:
+        return judged
+    score = round(2 * stars - 1, 4)
+    rating = f"{reading.rating:g} of {reading.rating_max:g} stars"
+    feeling = Feeling.NEGATIVE if stars <= _NEGATIVE else Feeling.POSITIVE if stars >= _POSITIVE else Feeling.NEUTRAL
+    return judged | {
+        "sentiment": feeling,
+        "sentiment_score": score,
+        "needs_reply": stars <= _LOW,
+        "reasons": [Reason(field="sentiment", text=rating, weight=round(abs(score), 3))],
+    }
+
+
+def _grave(heard: list[Signal], judged: dict[str, Any]) -> dict[str, Any]:
+    """What a grave signal changes: somebody must look, now, whatever the model says."""
+    reasons = [
+        Reason(field="grave", text=signal.text, start=signal.start, end=signal.end, weight=1.0) for signal in heard
+    ]
+    return {
+        "needs_reply": True,
+        "lane": Lane.SERVICE,
+        "category": Category.SAFETY_LEGAL,
+        "urgency": Urgency.CRITICAL,
+        "factor": None,
+        "reasons": reasons + judged["reasons"],
+    }
