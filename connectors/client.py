@@ -33,7 +33,7 @@ _THROTTLED = HTTPStatus.TOO_MANY_REQUESTS
 _TRY_AGAIN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, _THROTTLED}
 _TEMPORARY = (httpx.TransportError, httpx.DecodingError)  # after _SETTINGS, which are transport errors as well
 _NEVER_ARRIVED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-_SETTINGS = (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError)
+_SETTINGS = (UnicodeError, httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError)
 _ADVICE: dict[int, str] = {
     HTTPStatus.UNAUTHORIZED: "the operator must act: the key or password in the settings is missing, wrong or revoked",
     HTTPStatus.FORBIDDEN: "the operator must act: this key, or anyone, is not allowed here",
@@ -113,7 +113,7 @@ class _Client(httpx.Client):
     def build_request(self, method: str, url: httpx.URL | str, **more: Any) -> httpx.Request:  # noqa: ANN401 - as httpx
         try:
             return super().build_request(method, url, **more)
-        except httpx.InvalidURL as error:
+        except (httpx.InvalidURL, UnicodeError) as error:
             raise _ours(error, method) from None
 
     def send(self, request: httpx.Request, **more: Any) -> httpx.Response:  # noqa: ANN401 - as httpx
