@@ -1,0 +1,164 @@
+"""The database behind the store: how it is opened, how one transaction is made, and whose errors its errors are."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from enum import EnumType
+from functools import cache
+from pathlib import Path
+from sqlite3 import Connection as SqliteConnection
+from types import TracebackType
+from typing import Any, Self, TypeVar, get_args
+
+from sqlalchemy import URL, Column, Connection, Engine, Row, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.pool import StaticPool
+from sqlmodel import SQLModel
+
+from pipeline.errors import SettingsError, TemporaryError
+
+CHUNK = 1000
+"""Rows of one statement: enough for bulk speed, few enough for flat memory and every limit on parameters."""
+_PATIENCE = 30
+"""Seconds a writer on SQLite waits for the one before it, and a connection to PostgreSQL for its answer."""
+_DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+_FORMS = 'write "sqlite:///earful.db" for a file, or "postgresql://user:password@host/name"'
+
+Noun = TypeVar("Noun", bound=SQLModel)
+
+
+class Database:
+    """One database, open while the `with` block lasts; one in memory is gone after it. Threads may share it."""
+
+    def __init__(self, url: str) -> None:
+        """Raise SettingsError for a URL that cannot work. Connects later: see `migrate`."""
+        self._url = _checked(url)
+        self._engine = _open(self._url)
+        self._writer = self._engine.execution_options(writes=True)
+        # Everybody who uses a database in memory shares its one connection, so they take turns.
+        in_memory = isinstance(self._engine.pool, StaticPool)
+        self._turn: AbstractContextManager[object] = threading.RLock() if in_memory else nullcontext()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._engine.dispose()
+
+    @property
+    def place(self) -> str:
+        """Where the database is, without its password."""
+        return self._url.render_as_string(hide_password=True)
+
+    def _read(self) -> AbstractContextManager[Connection]:
+        return self._transaction(self._engine)
+
+    def _write(self) -> AbstractContextManager[Connection]:
+        """All or nothing. On SQLite it waits for its turn at the start: a reader that turns writer could deadlock."""
+        return self._transaction(self._writer)
+
+    @contextmanager
+    def _transaction(self, engine: Engine) -> Iterator[Connection]:
+        try:
+            with self._turn, engine.begin() as connection:
+                yield connection
+        except (OperationalError, InterfaceError) as error:
+            message = f"the database {self.place} did not answer: {first_line(error)}"
+            raise TemporaryError(message) from error
+
+
+def first_line(error: DBAPIError) -> str:
+    """What the driver said, in one line. It knows no password, and the statement's values are hidden."""
+    return (str(error.orig).strip().splitlines() or [type(error).__name__])[0]
+
+
+def insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that can say what to do on conflict, in the dialect of the database."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def values(noun: SQLModel) -> dict[str, Any]:
+    """The fields of a noun, enums as plain strings. `model_dump` would cost more than the insert."""
+    row = dict(noun.__dict__)
+    for name in _enums(type(noun)):
+        if row[name] is not None:
+            row[name] = str(row[name])
+    return row
+
+
+@cache
+def _enums(noun: type[SQLModel]) -> tuple[str, ...]:
+    kinds = {name: (field.annotation, *get_args(field.annotation)) for name, field in noun.model_fields.items()}
+    return tuple(name for name, types in kinds.items() if any(isinstance(one, EnumType) for one in types))
+
+
+def columns(noun: type[SQLModel], table: Table) -> list[Column[Any]]:
+    """The columns of `table` that are fields of `noun`, in the noun's order."""
+    return [table.c[name] for name in noun.model_fields]
+
+
+def made(noun: type[Noun], row: Row[Any], first: int = 0) -> Noun:
+    """The noun in a row whose columns from the one numbered `first` on are `columns(noun, …)`."""
+    names = noun.model_fields
+    return noun.model_validate(dict(zip(names, row[first : first + len(names)], strict=True)))
+
+
+Thing = TypeVar("Thing")
+
+
+def chunks(things: Sequence[Thing]) -> Iterator[Sequence[Thing]]:
+    """The things, as many at a time as go into one statement."""
+    return (things[start : start + CHUNK] for start in range(0, len(things), CHUNK))
+
+
+def _checked(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        message = f"the database address cannot be read; {_FORMS}"
+        raise SettingsError(message) from None  # the driver's words may show the password
+    kind, _, driver = parsed.drivername.partition("+")
+    if kind not in _DRIVERS or driver not in {"", "psycopg", "pysqlite"}:
+        message = f"no database of the kind {parsed.drivername!r} can be used; {_FORMS}"
+        raise SettingsError(message)
+    if kind != "sqlite":
+        return parsed.set(drivername=_DRIVERS[kind])
+    if _on_disk(parsed) and not Path(parsed.database or "").absolute().parent.is_dir():
+        folder = Path(parsed.database or "").absolute().parent
+        message = f"the folder {folder} of the database does not exist; make it, or name another in the settings"
+        raise SettingsError(message)
+    return parsed.set(drivername="sqlite")
+
+
+def _on_disk(url: URL) -> bool:
+    return url.database not in {None, "", ":memory:"}
+
+
+def _open(url: URL) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        settings: dict[str, Any] = {"connect_args": {"timeout": _PATIENCE}}
+        if not _on_disk(url):
+            settings = {"connect_args": {"check_same_thread": False}, "poolclass": StaticPool}
+        engine = create_engine(url, hide_parameters=True, **settings)
+        event.listen(engine, "connect", _prepare)
+        event.listen(engine, "begin", _begin)
+        return engine
+    settings = {"connect_timeout": _PATIENCE, "options": f"-c timezone=UTC {url.query.get('options', '')}".strip()}
+    return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=settings)
+
+
+def _prepare(connection: SqliteConnection, _: object) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves: the driver would say it too late
+    connection.execute("PRAGMA foreign_keys = ON")
+    # Readers and the one writer do not wait for each other.
+    connection.execute("PRAGMA journal_mode = WAL")
+    # What was committed survives a power cut, so that no alert goes out twice; one sync a batch costs little.
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,163 @@
+"""What was done about it: which judgements the case step has seen, and the cases it made of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, or_, select, update
+
+from pipeline.analysis import Analysis
+from pipeline.case import Case, CaseState
+from pipeline.mention import Mention
+from pipeline.route import Alert
+from storage.database import chunks, columns, insert, made, values
+from storage.outbox import Outbox, put
+from storage.tables import ANALYSIS, CASE_MENTION, CASES, MENTION, UNHANDLED
+
+_MENTION = columns(Mention, MENTION)
+_ANALYSIS = columns(Analysis, ANALYSIS)
+_CASE = columns(Case, CASES)
+_RELATED = 100
+"""Related cases looked at for one mention: a stranger may post without end."""
+_SAID = 50
+"""Mentions shown with one case."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFile:
+    """A case and what was said in it, newest first, 50 at most; no analysis means that an edit waits to be judged."""
+
+    case: Case
+    said: list[tuple[Mention, Analysis | None]]
+
+
+class Done(Outbox):
+    """The hands' part of the store."""
+
+    def unhandled(self, version: str, since: datetime, limit: int) -> list[tuple[Mention, Analysis]]:
+        """Up to `limit` mentions judged by this version, said at `since` or later, that no case step has seen since.
+
+        Oldest first; the brand's own words are among them, for they may answer a case.
+        """
+        question = (
+            select(*_MENTION, *_ANALYSIS)
+            .join(ANALYSIS, ANALYSIS.c.mention_key == MENTION.c.key)
+            .where(UNHANDLED, ANALYSIS.c.version == version, ANALYSIS.c.said_at >= since)
+            .order_by(ANALYSIS.c.said_at)
+            .limit(limit)
+        )
+        with self._read() as connection:
+            rows = connection.execute(question).all()
+        return [(made(Mention, row), made(Analysis, row, len(_MENTION))) for row in rows]
+
+    def mark_handled(self, keys: Sequence[str], version: str) -> None:
+        """The case step has seen the judgements of these mentions by this version, and none asked for a step."""
+        with self._write() as connection:
+            for chunk in chunks(sorted(keys)):
+                seen = update(ANALYSIS).where(ANALYSIS.c.mention_key.in_(chunk), ANALYSIS.c.version == version)
+                connection.execute(seen.values(handled=True))
+
+    def case(self, key: str) -> Case | None:
+        """The case of this key."""
+        with self._read() as connection:
+            return _case(connection, select(*_CASE).where(CASES.c.key == key))
+
+    def case_of(self, mention_key: str) -> Case | None:
+        """The case this mention belongs to; None if it belongs to none."""
+        ours = select(*_CASE).join(CASE_MENTION, CASE_MENTION.c.case_key == CASES.c.key)
+        with self._read() as connection:
+            return _case(connection, ours.where(CASE_MENTION.c.mention_key == mention_key))
+
+    def related(
+        self, *, author: str | None, source: str, thread: str | None, fingerprint: str, since: datetime
+    ) -> list[Case]:
+        """Cases of this author at this source, of this thread or of these words, in which somebody spoke since `since`.
+
+        Open or closed, the latest first, 100 at most. No author, thread or fingerprint relates to nothing.
+        """
+        clues = []
+        if author:
+            clues.append(select(CASES.c.key).where(CASES.c.author == author, CASES.c.source == source))
+        if thread:
+            clues.append(select(CASES.c.key).where(CASES.c.thread == thread))
+        if fingerprint:
+            clues.append(select(CASES.c.key).where(CASES.c.fingerprint == fingerprint))
+        question = (
+            select(*_CASE)
+            .where(or_(*(CASES.c.key.in_(clue) for clue in clues)), CASES.c.last_said_at >= since)
+            .order_by(CASES.c.last_said_at.desc(), CASES.c.key)
+            .limit(_RELATED)
+        )
+        if not clues:
+            return []
+        with self._read() as connection:
+            return [made(Case, row) for row in connection.execute(question)]
+
+    def write(
+        self, case: Case, mention_key: str, alerts: Sequence[Alert], version: str, *, was: Case | None = None
+    ) -> bool:
+        """Take one step: keep the case, link the mention, put the alerts out, mark the mention handled; all or nothing.
+
+        False, and nothing is written, if another process has handled this judgement before, or if the case is no
+        longer what it `was` when the step was decided (then `unhandled` gives the mention out again).
+        """
+        judgement = ANALYSIS.c.mention_key == mention_key, ANALYSIS.c.version == version
+        with self._write() as connection:
+            if (
+                was is not None
+                and _case(connection, select(*_CASE).where(CASES.c.key == was.key).with_for_update()) != was
+            ):
+                return False
+            seen = update(ANALYSIS).where(*judgement, ~ANALYSIS.c.handled).values(handled=True)
+            if connection.execute(seen).rowcount != 1:
+                return False
+            kept = insert(connection, CASES)
+            latest = {column.name: kept.excluded[column.name] for column in _CASE if not column.primary_key}
+            connection.execute(kept.on_conflict_do_update(index_elements=["key"], set_=latest), values(case))
+            link = {"mention_key": mention_key, "case_key": case.key}
+            connection.execute(insert(connection, CASE_MENTION).on_conflict_do_nothing(), link)
+            put(connection, alerts)
+        return True
+
+    def cases(self, limit: int = 50, *, everything: bool = False) -> list[CaseFile]:
+        """Cases that wait for an answer, the nearest deadline first, or `everything`, open ones before closed ones."""
+        question = select(*_CASE).order_by(CASES.c.reply_by, CASES.c.key).limit(limit)
+        with self._read() as connection:
+            found = connection.execute(question.where(CASES.c.state == str(CaseState.OPEN))).all()
+            if everything and len(found) < limit:
+                closed = question.where(CASES.c.state == str(CaseState.CLOSED)).limit(limit - len(found))
+                found = [*found, *connection.execute(closed)]
+            return [_file(connection, made(Case, row)) for row in found]
+
+    def cases_between(self, start: datetime, end: datetime) -> list[Case]:
+        """Cases opened from `start` (included) to `end` (excluded), in that order."""
+        opened = select(*_CASE).where(CASES.c.opened_at >= start, CASES.c.opened_at < end)
+        with self._read() as connection:
+            return [made(Case, row) for row in connection.execute(opened.order_by(CASES.c.opened_at, CASES.c.key))]
+
+    def close(self, case_key: str, because: str, at: datetime) -> bool:
+        """Close an open case; False if there is no open case of this key."""
+        closed = {"state": str(CaseState.CLOSED), "closed_at": at, "closed_because": because}
+        with self._write() as connection:
+            done = update(CASES).where(CASES.c.key == case_key, CASES.c.state == str(CaseState.OPEN)).values(closed)
+            return connection.execute(done).rowcount == 1
+
+
+def _case(connection: Connection, question: Select[Any]) -> Case | None:
+    row = connection.execute(question).first()
+    return None if row is None else made(Case, row)
+
+
+def _file(connection: Connection, case: Case) -> CaseFile:
+    question = (
+        select(*_MENTION, *_ANALYSIS)
+        .join(CASE_MENTION, CASE_MENTION.c.mention_key == MENTION.c.key)
+        .outerjoin(ANALYSIS, ANALYSIS.c.mention_key == MENTION.c.key)
+        .where(CASE_MENTION.c.case_key == case.key)
+        .order_by(MENTION.c.said_at.desc(), MENTION.c.key)
+        .limit(_SAID)
+    )
+    first = len(_MENTION)
+    rows = connection.execute(question).all()
+    return CaseFile(case, [(made(Mention, row), made(Analysis, row, first) if row[first] else None) for row in rows])

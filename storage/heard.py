@@ -1,0 +1,224 @@
+"""What was heard: mentions with the raw items they were made from, how far each source is read, and every visit."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, RowMapping, bindparam, case, func, select
+
+from pipeline.mention import Mention
+from pipeline.text import storable
+from pipeline.visit import Visit
+from storage.database import Database, chunks, columns, insert, made, values
+from storage.tables import ANALYSIS, CURSOR, MENTION, RAW, REJECTED, VISIT
+
+_READ = ("text", "title", "rating", "rating_min", "rating_max", "kind")
+"""What a judgement rests on: if one of these changed, the mention was edited."""
+_COUNTED = ("likes", "replies", "reposts", "author_reach")
+"""What grows by itself: refreshed without another judgement."""
+_KEPT = ("key", "said_at")
+"""What no edit changes."""
+
+
+class Strange(Protocol):
+    """A raw item nobody could read, as a connector keeps it aside."""
+
+    @property
+    def item(self) -> str: ...  # noqa: D102 - see Rejected
+    @property
+    def place(self) -> str: ...  # noqa: D102 - see Rejected
+    @property
+    def reason(self) -> str: ...  # noqa: D102 - see Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A raw item nobody could read: as it came, where it stood, why it was strange, and when it was first heard."""
+
+    source: str
+    item: str
+    place: str
+    reason: str
+    heard_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LastVisit:
+    """How it stands with one source: its newest visit, when one last went well, when one last brought anything new."""
+
+    visit: Visit
+    success_at: datetime | None
+    new_at: datetime | None
+    visits: int
+    new: int
+
+
+class Heard(Database):
+    """The ears' part of the store."""
+
+    def cursor(self, source: str) -> str | None:
+        """How far `source` is read, in its own words; None if it never was."""
+        with self._read() as connection:
+            return connection.scalar(select(CURSOR.c.cursor).where(CURSOR.c.source == source))
+
+    def save(
+        self,
+        source: str,
+        mentions: Sequence[Mention],
+        raws: Sequence[Mapping[str, Any]],
+        rejected: Sequence[Strange],
+        cursor: str | None,
+        *,
+        heard_at: datetime,
+    ) -> int:
+        """Keep one page: mentions, the raw items `raws[i]` of `mentions[i]`, rejects and cursor, all or nothing.
+
+        Returns how many mentions are new. A known mention with other words or stars was edited: it is replaced and its
+        analysis dropped; counts such as likes are refreshed without that. `said_at` and `heard_at` stay as first heard.
+        Of one key twice in a page the last counts. A cursor of None leaves the place where it is.
+        """
+        page = {mention.key: (mention, raw) for mention, raw in zip(mentions, raws, strict=True)}
+        # In the order of keys, so that two writers of the same mentions wait for each other and never deadlock.
+        pairs = [page[key] for key in sorted(page)]
+        with self._write() as connection:
+            new = sum(_keep(connection, chunk, heard_at) for chunk in chunks(pairs))
+            for strange in chunks(rejected):
+                rows = [_aside(source, one, heard_at) for one in strange]
+                connection.execute(insert(connection, REJECTED).on_conflict_do_nothing(), rows)
+            if cursor is not None:
+                place = insert(connection, CURSOR)
+                moved = {"cursor": place.excluded.cursor, "moved_at": place.excluded.moved_at}
+                row = {"source": source, "cursor": cursor, "moved_at": heard_at}
+                connection.execute(place.on_conflict_do_update(index_elements=["source"], set_=moved), row)
+        return new
+
+    def mention(self, key: str) -> Mention | None:
+        """The mention of this key; None if it was never heard."""
+        return self.mentions([key]).get(key)
+
+    def mentions(self, keys: Iterable[str]) -> dict[str, Mention]:
+        """The known ones of these mentions, by key."""
+        found: dict[str, Mention] = {}
+        with self._read() as connection:
+            for chunk in chunks(sorted(set(keys))):
+                rows = connection.execute(select(*columns(Mention, MENTION)).where(MENTION.c.key.in_(chunk)))
+                found |= {mention.key: mention for mention in (made(Mention, row) for row in rows)}
+        return found
+
+    def raw(self, key: str) -> dict[str, Any] | None:
+        """The raw item the mention of this key was made from, as its source sent it last."""
+        with self._read() as connection:
+            item = connection.scalar(select(RAW.c.item).where(RAW.c.mention_key == key))
+        return None if item is None else dict(json.loads(item))
+
+    def rejected(self, since: datetime | None = None, limit: int = 1000) -> list[Rejected]:
+        """Items nobody could read that were first heard at `since` or later, newest first."""
+        wanted = [REJECTED.c[name] for name in Rejected.__slots__]
+        question = select(*wanted).order_by(REJECTED.c.heard_at.desc(), REJECTED.c.id.desc()).limit(limit)
+        if since is not None:
+            question = question.where(REJECTED.c.heard_at >= since)
+        with self._read() as connection:
+            return [Rejected(*row) for row in connection.execute(question)]
+
+    def note_visit(self, visit: Visit) -> None:
+        """Remember one call at a source, and how it went."""
+        row = values(visit) | {"error": None if visit.error is None else storable(visit.error)}
+        with self._write() as connection:
+            connection.execute(VISIT.insert(), row)
+
+    def visits(self, since: datetime, until: datetime | None = None) -> list[Visit]:
+        """The visits that started at `since` or later and before `until`, oldest first."""
+        question = select(*columns(Visit, VISIT)).where(VISIT.c.started_at >= since)
+        if until is not None:
+            question = question.where(VISIT.c.started_at < until)
+        with self._read() as connection:
+            return [made(Visit, row) for row in connection.execute(question.order_by(VISIT.c.started_at, VISIT.c.id))]
+
+    def last_visits(self) -> dict[str, LastVisit]:
+        """How it stands with every source that was ever visited, by its name."""
+        standing = (
+            select(
+                func.max(VISIT.c.id).label("last"),
+                func.max(case((VISIT.c.error.is_(None), VISIT.c.ended_at))).label("success_at"),
+                func.max(case((VISIT.c.new > 0, VISIT.c.ended_at))).label("new_at"),
+                func.count().label("visits"),
+                func.sum(VISIT.c.new).label("new"),
+            )
+            .group_by(VISIT.c.source)
+            .subquery()
+        )
+        question = select(*columns(Visit, VISIT), *list(standing.c)[1:]).join(standing, VISIT.c.id == standing.c.last)
+        with self._read() as connection:
+            return {row.source: LastVisit(made(Visit, row), *row[-4:]) for row in connection.execute(question)}
+
+
+def _keep(connection: Connection, page: Sequence[tuple[Mention, Mapping[str, Any]]], heard_at: datetime) -> int:
+    """Insert what is new, replace what was edited, refresh what was counted; how many are new."""
+    wanted = [MENTION.c[name] for name in ("key", "edited_at", *_READ, *_COUNTED)]
+    keys = [mention.key for mention, _ in page]
+    known = {row["key"]: row for row in connection.execute(select(*wanted).where(MENTION.c.key.in_(keys))).mappings()}
+    fresh = [pair for pair in page if pair[0].key not in known]
+    edited = [pair for pair in page if pair[0].key in known and _edited(pair[0], known[pair[0].key])]
+    counted = [mention for mention, _ in page if mention.key in known and _grown(mention, known[mention.key])]
+    new = 0
+    if fresh:
+        first = {"heard_at": heard_at, "wording": 0, "judged": False}
+        rows = [values(mention) | first for mention, _ in fresh]
+        counting = connection.execution_options(preserve_rowcount=True)
+        new = counting.execute(insert(connection, MENTION).on_conflict_do_nothing(), rows).rowcount
+        _keep_raw(connection, fresh)
+    if edited:
+        _replace(connection, [mention for mention, _ in edited])
+        _keep_raw(connection, edited)
+    if counted:
+        latest: dict[str, Any] = {name: func.coalesce(bindparam(f"new_{name}"), MENTION.c[name]) for name in _COUNTED}
+        rows = [
+            {"at": mention.key} | {f"new_{name}": getattr(mention, name) for name in _COUNTED} for mention in counted
+        ]
+        connection.execute(MENTION.update().where(MENTION.c.key == bindparam("at")).values(latest), rows)
+    return new
+
+
+def _edited(mention: Mention, known: RowMapping) -> bool:
+    if mention.edited_at is not None and known["edited_at"] is not None and mention.edited_at < known["edited_at"]:
+        return False  # an older wording, heard late
+    return any(getattr(mention, name) != known[name] for name in _READ)
+
+
+def _grown(mention: Mention, known: RowMapping) -> bool:
+    latest = ((getattr(mention, name), known[name]) for name in _COUNTED)
+    return any(now is not None and now != before for now, before in latest)
+
+
+def _replace(connection: Connection, mentions: Sequence[Mention]) -> None:
+    """Other words under a known key: nothing that was made of the old ones may stay."""
+    rows = [{f"new_{name}": value for name, value in values(mention).items()} for mention in mentions]
+    replaced: dict[str, Any] = {name: bindparam(f"new_{name}") for name in Mention.model_fields if name not in _KEPT}
+    marked = replaced | {"wording": MENTION.c.wording + 1, "judged": False}
+    connection.execute(MENTION.update().where(MENTION.c.key == bindparam("new_key")).values(marked), rows)
+    connection.execute(ANALYSIS.delete().where(ANALYSIS.c.mention_key.in_([mention.key for mention in mentions])))
+
+
+def _keep_raw(connection: Connection, page: Sequence[tuple[Mention, Mapping[str, Any]]]) -> None:
+    rows = [
+        {"mention_key": mention.key, "source": mention.source, "item": json.dumps(raw, default=str)}
+        for mention, raw in page
+    ]
+    item = insert(connection, RAW)
+    latest = {"source": item.excluded.source, "item": item.excluded.item}
+    connection.execute(item.on_conflict_do_update(index_elements=["mention_key"], set_=latest), rows)
+
+
+def _aside(source: str, strange: Strange, heard_at: datetime) -> dict[str, Any]:
+    item = storable(strange.item)
+    return {
+        "source": source,
+        "digest": hashlib.sha256(item.encode()).hexdigest(),
+        "place": storable(strange.place),
+        "reason": storable(strange.reason),
+        "item": item,
+        "heard_at": heard_at,
+    }

@@ -1,0 +1,194 @@
+"""The tables: each inherits its noun and adds only keys, column types and what is still to be done with a row."""
+
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import JSON, BigInteger, Index, Table, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+from sqlmodel.sql.sqltypes import AutoString
+
+from pipeline.analysis import Analysis
+from pipeline.case import Case, CaseState
+from pipeline.classifier import Reason
+from pipeline.mention import Mention, MentionKind
+from pipeline.route import Alert
+from pipeline.sentiment import Feeling
+from pipeline.triage import Category, Factor, Lane, Stage, Touchpoint, Urgency
+from pipeline.visit import Visit
+
+METADATA = SQLModel.metadata
+METADATA.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}  # Alembic cannot drop on SQLite what has no name
+
+UNJUDGED = text("NOT judged")
+UNHANDLED = text("NOT handled")
+WAITING = text("sent_at IS NULL")
+"""What is left to do. The index and the question must use the same words, or SQLite reads the whole table."""
+
+
+def _left(name: str, todo: object, *columns: str) -> Index:
+    """An index of only what is left to do: it stays small however much is done."""
+    return Index(name, *columns, sqlite_where=todo, postgresql_where=todo)
+
+
+class MentionRow(Mention, table=True):
+    """`wording` counts edits, so that a judgement of the old words is never saved as one of the new."""
+
+    __tablename__ = "mention"
+    __table_args__ = (
+        _left("ix_mention_unjudged", UNJUDGED, "said_at"),
+        Index("ix_mention_said_at_key", "said_at", "key"),
+    )
+
+    key: str = Field(max_length=512, primary_key=True)
+    kind: MentionKind = Field(sa_type=AutoString)
+    author_reach: int | None = Field(default=None, sa_type=BigInteger)
+    likes: int | None = Field(default=None, sa_type=BigInteger)
+    replies: int | None = Field(default=None, sa_type=BigInteger)
+    reposts: int | None = Field(default=None, sa_type=BigInteger)
+    heard_at: datetime
+    wording: int
+    judged: bool
+
+
+class RawRow(SQLModel, table=True):
+    """What a mention was made from, as it came."""
+
+    __tablename__ = "raw"
+
+    mention_key: str = Field(max_length=512, primary_key=True, foreign_key="mention.key", ondelete="CASCADE")
+    source: str
+    item: str
+
+
+class RejectedRow(SQLModel, table=True):
+    """An item nobody could read, once however often it is heard; `digest` is the SHA-256 of the item."""
+
+    __tablename__ = "rejected"
+    __table_args__ = (UniqueConstraint("source", "digest"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    source: str
+    digest: str
+    place: str
+    reason: str
+    item: str
+    heard_at: datetime = Field(index=True)
+
+
+class CursorRow(SQLModel, table=True):
+    """How far a source is read."""
+
+    __tablename__ = "cursor"
+
+    source: str = Field(primary_key=True)
+    cursor: str
+    moved_at: datetime
+
+
+class VisitRow(Visit, table=True):
+    """The newest visit of a source has its highest id."""
+
+    __tablename__ = "visit"
+    __table_args__ = (Index("ix_visit_source_id", "source", "id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    started_at: datetime = Field(index=True)
+
+
+class AnalysisRow(Analysis, table=True):
+    """`handled`: the case step has seen this judgement. `said_at` repeats the mention's, which never changes."""
+
+    __tablename__ = "analysis"
+    __table_args__ = (
+        _left("ix_analysis_unhandled", UNHANDLED, "version", "said_at"),
+        Index("ix_analysis_version_said_at_lane", "version", "said_at", "lane"),
+    )
+
+    mention_key: str = Field(max_length=512, primary_key=True, foreign_key="mention.key", ondelete="CASCADE")
+    versions: dict[str, str] = Field(sa_type=JSON)
+    lane: Lane = Field(sa_type=AutoString)
+    lane_probabilities: dict[str, float | None] = Field(sa_type=JSON)
+    sentiment: Feeling = Field(sa_type=AutoString)
+    category: Category | None = Field(sa_type=AutoString)
+    urgency: Urgency | None = Field(sa_type=AutoString)
+    stage: Stage | None = Field(sa_type=AutoString)
+    touchpoint: Touchpoint | None = Field(sa_type=AutoString)
+    factor: Factor | None = Field(sa_type=AutoString)
+    grave: list[str] = Field(sa_type=JSON)
+    reasons: list[Reason] = Field(sa_type=JSON)
+    said_at: datetime
+    handled: bool
+
+
+class CaseRow(Case, table=True):
+    """Strangers choose author and thread, of any length: PostgreSQL indexes their hash."""
+
+    __tablename__ = "cases"
+    __table_args__ = (
+        Index("ix_cases_author", "author", postgresql_using="hash"),
+        Index("ix_cases_thread", "thread", postgresql_using="hash"),
+        Index("ix_cases_fingerprint", "fingerprint", postgresql_using="hash"),
+        Index("ix_cases_state_reply_by", "state", "reply_by"),
+    )
+
+    key: str = Field(primary_key=True)
+    state: CaseState = Field(default=CaseState.OPEN, sa_type=AutoString)
+    first_mention: str = Field(max_length=512)
+    category: Category | None = Field(sa_type=AutoString)
+    urgency: Urgency | None = Field(sa_type=AutoString)
+    grave: list[str] = Field(sa_type=JSON)
+    opened_at: datetime = Field(index=True)
+
+
+class CaseMentionRow(SQLModel, table=True):
+    """Which mentions belong to a case; a mention belongs to one at most."""
+
+    __tablename__ = "case_mention"
+
+    mention_key: str = Field(max_length=512, primary_key=True, foreign_key="mention.key", ondelete="CASCADE")
+    case_key: str = Field(foreign_key="cases.key", ondelete="CASCADE", index=True)
+
+
+class AlertRow(Alert, table=True):
+    """The outbox. A waiting alert may be taken from `next_at` on; taking it moves `next_at` to the end of the lease."""
+
+    __tablename__ = "alert"
+    __table_args__ = (
+        _left("ix_alert_waiting", WAITING, "sink", "next_at", "key"),
+        _left("ix_alert_stuck", WAITING, "made_at"),
+        Index("ix_alert_sink_sent_at", "sink", "sent_at"),
+        Index("ix_alert_sent_at", "sent_at"),
+    )
+
+    key: str = Field(primary_key=True)
+    sink: str = Field(primary_key=True)
+    kind: Literal["case", "watch", "digest"] = Field(default="case", sa_type=AutoString)
+    case: str | None = Field(default=None, index=True)
+    why: list[str] = Field(default_factory=list, sa_type=JSON)
+    urgency: Urgency | None = Field(default=None, sa_type=AutoString)
+    attempts: int
+    next_at: datetime
+    sent_at: datetime | None
+    receipt: str | None
+    error: str | None
+    who_acts: str | None
+
+
+def _table(name: str) -> Table:
+    return METADATA.tables[name]
+
+
+MENTION = _table("mention")
+RAW = _table("raw")
+REJECTED = _table("rejected")
+CURSOR = _table("cursor")
+VISIT = _table("visit")
+ANALYSIS = _table("analysis")
+CASES = _table("cases")
+CASE_MENTION = _table("case_mention")
+ALERT = _table("alert")

@@ -1,0 +1,133 @@
+"""What was thought of it: the analyses, what is still to be judged, and everything a report reads."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, select, tuple_, update
+
+from pipeline.analysis import Analysis
+from pipeline.mention import Mention
+from storage.database import Database, chunks, columns, insert, made, values
+from storage.tables import ANALYSIS, MENTION, UNJUDGED
+
+_MENTION = columns(Mention, MENTION)
+_ANALYSIS = columns(Analysis, ANALYSIS)
+_PAGE = 500
+"""Mentions read at once for a report: enough for speed, few enough for flat memory."""
+
+
+class Thought(Database):
+    """The head's part of the store."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self._handed: dict[str, int] = {}
+
+    def unanalysed(self, version: str, limit: int) -> list[Mention]:
+        """Up to `limit` mentions without an analysis of this version: first those never judged, then those of others.
+
+        Each kind oldest first. Empty when all is done; costs no more however much is done.
+        """
+        with self._read() as connection:
+            rows = list(connection.execute(_never_judged().limit(limit)))
+            # Before and after, not unequal: that would read the whole index to find that nothing is left.
+            for other in (ANALYSIS.c.version < version, ANALYSIS.c.version > version):
+                if len(rows) < limit:
+                    rows += connection.execute(_judged_otherwise(other).limit(limit - len(rows)))
+        # An edit may come between this and save_analyses: then the analysis is of words nobody says any more.
+        self._handed = {row.key: row.wording for row in rows}
+        return [made(Mention, row) for row in rows]
+
+    def save_analyses(self, analyses: Sequence[Analysis]) -> int:
+        """Keep these analyses, each instead of any earlier one of its mention; how many were kept.
+
+        One of an unknown mention, or of one edited since `unanalysed` gave it out, is dropped.
+        """
+        ordered = sorted(analyses, key=lambda analysis: analysis.mention_key)
+        kept = 0
+        for chunk in chunks(ordered):
+            with self._write() as connection:
+                kept += self._save(connection, chunk)
+        return kept
+
+    def _save(self, connection: Connection, analyses: Sequence[Analysis]) -> int:
+        wanted = select(MENTION.c.key, MENTION.c.said_at, MENTION.c.wording, MENTION.c.judged).order_by(MENTION.c.key)
+        asked = wanted.where(MENTION.c.key.in_([analysis.mention_key for analysis in analyses]))
+        known = {row.key: row for row in connection.execute(asked.with_for_update(key_share=True))}
+        rows = []
+        for analysis in analyses:
+            mention = known.get(analysis.mention_key)
+            if mention is not None and self._handed.get(mention.key, mention.wording) == mention.wording:
+                rows.append(_row(analysis, mention.said_at))
+        if not rows:
+            return 0
+        fresh = insert(connection, ANALYSIS)
+        new = fresh.excluded
+        latest: dict[str, Any] = {column.name: new[column.name] for column in ANALYSIS.c if not column.primary_key}
+        # The same judgement made twice has been handled once.
+        latest["handled"] = and_(ANALYSIS.c.handled, ANALYSIS.c.version == new.version)
+        connection.execute(fresh.on_conflict_do_update(index_elements=["mention_key"], set_=latest), rows)
+        first = [row["mention_key"] for row in rows if not known[row["mention_key"]].judged]
+        if first:
+            connection.execute(update(MENTION).where(MENTION.c.key.in_(first)).values(judged=True))
+        return len(rows)
+
+    def analysis(self, key: str) -> Analysis | None:
+        """The analysis of the mention of this key; None if it is not judged."""
+        return self.analyses([key]).get(key)
+
+    def analyses(self, keys: Iterable[str]) -> dict[str, Analysis]:
+        """The analyses of these mentions, by the mention's key."""
+        found: dict[str, Analysis] = {}
+        with self._read() as connection:
+            for chunk in chunks(sorted(set(keys))):
+                rows = connection.execute(select(*_ANALYSIS).where(ANALYSIS.c.mention_key.in_(chunk)))
+                found |= {analysis.mention_key: analysis for analysis in (made(Analysis, row) for row in rows)}
+        return found
+
+    def judged(self, start: datetime, end: datetime, brand: str | None = None) -> Iterator[tuple[Mention, Analysis]]:
+        """What was said from `start` (included) to `end` (excluded) and is judged, in the order it was said.
+
+        Read a page at a time: memory stays flat, and no transaction is open while the reader thinks.
+        """
+        after = (start, "")
+        while rows := self._judged_page(after, end, brand):
+            for row in rows:
+                yield made(Mention, row), made(Analysis, row, len(_MENTION))
+            after = (rows[-1].said_at, rows[-1].key)
+
+    def _judged_page(self, after: tuple[datetime, str], end: datetime, brand: str | None) -> Sequence[Any]:
+        question = (
+            select(*_MENTION, *_ANALYSIS)
+            .join(ANALYSIS, ANALYSIS.c.mention_key == MENTION.c.key)
+            .where(MENTION.c.said_at < end, tuple_(MENTION.c.said_at, MENTION.c.key) > after)
+            .order_by(MENTION.c.said_at, MENTION.c.key)
+            .limit(_PAGE)
+        )
+        if brand is not None:
+            question = question.where(MENTION.c.brand == brand)
+        with self._read() as connection:
+            return connection.execute(question).all()
+
+    def unjudged(self, start: datetime, end: datetime, brand: str | None = None) -> int:
+        """How many mentions of that time wait to be judged for the first time, and so are not in `judged`."""
+        question = select(func.count()).where(UNJUDGED, MENTION.c.said_at >= start, MENTION.c.said_at < end)
+        if brand is not None:
+            question = question.where(MENTION.c.brand == brand)
+        with self._read() as connection:
+            return connection.scalar(question) or 0
+
+
+def _never_judged() -> Select[Any]:
+    return select(*_MENTION, MENTION.c.wording).where(UNJUDGED).order_by(MENTION.c.said_at)
+
+
+def _judged_otherwise(other: ColumnElement[bool]) -> Select[Any]:
+    question = select(*_MENTION, MENTION.c.wording).join(ANALYSIS, ANALYSIS.c.mention_key == MENTION.c.key)
+    return question.where(other).order_by(ANALYSIS.c.version, ANALYSIS.c.said_at)
+
+
+def _row(analysis: Analysis, said_at: datetime) -> dict[str, Any]:
+    reasons = [reason.__dict__ for reason in analysis.reasons]
+    return values(analysis) | {"reasons": reasons, "said_at": said_at, "handled": False}
