@@ -34,11 +34,11 @@ def title(alert: Alert, limit: int) -> str:
     return line(alert.title, limit) or "An alert without a title"
 
 
-def byline(alert: Alert) -> str:
-    """Who said it, where and when: "jane · App Store · said Sun 22 Nov 2026, 14:30 UTC"; empty if nothing is known."""
+def byline(alert: Alert) -> list[str]:
+    """Who said it, where and when: ["jane", "App Store", "said Sun 22 Nov 2026, 14:30 UTC"]; what is known of it."""
     who = line(alert.who or "", 100) or ("author unknown" if alert.kind == "case" else "")
     said = f"said {moment(alert.said_at)}" if alert.said_at else ""
-    return " · ".join(part for part in (who, line(alert.where, 100), said) if part)
+    return [part for part in (who, line(alert.where, 100), said) if part]
 
 
 def facts(alert: Alert) -> list[tuple[str, str]]:

@@ -132,7 +132,7 @@ def as_text(alert: Alert) -> str:
     why = "\n".join([f"{WHY[alert.kind]}:", *(f"- {reason}" for reason in reasons(alert))])
     parts = [
         title(alert, 300),
-        byline(alert),
+        " · ".join(byline(alert)),
         "\n".join(f"{mark}{said}" for said in text.split("\n")) if text else "",
         "\n".join(f"{name}: {value}" for name, value in facts(alert)),
         why if reasons(alert) else "",

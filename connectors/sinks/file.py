@@ -12,7 +12,7 @@ import httpx
 from pydantic import Field
 
 from connectors.contract import Sink
-from connectors.wording import visible
+from connectors.wording import link, reasons, visible
 from pipeline.errors import RefusedError, TemporaryError
 from pipeline.route import Alert
 from pipeline.text import shorten
@@ -57,8 +57,11 @@ class FileSink(Sink, frozen=True):
     def send(self, http: httpx.Client, alert: Alert) -> str:
         """Write one alert, on disk when this returns; the receipt is the file's name and the line it stands on."""
         del http
+        path = self.path.expanduser()
         try:
-            with _alone(self.path.expanduser()) as file:
+            if path.exists() and not path.is_file():  # a pipe would wait for a reader, a device never ends
+                raise RefusedError(f"{self.path}: is no file; the operator must act: name a file Earful may write")
+            with _alone(path) as file:
                 number = _write_once(file, alert)
         except (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
             raise RefusedError(
@@ -76,9 +79,8 @@ class FileSink(Sink, frozen=True):
 def line_of(alert: Alert) -> bytes:
     """The alert as one line of JSON in UTF-8. The key comes first, so that a line is known by how it starts."""
     told = alert.model_dump(mode="json", exclude={"key", "sink"})
-    told["title"], told["text"] = visible(alert.title), shorten(visible(alert.text), FileSink.text_limit)
-    told["who"] = alert.who and visible(alert.who)
-    told["why"] = [visible(why) for why in alert.why]
+    told = {name: visible(value) if isinstance(value, str) else value for name, value in told.items()}
+    told |= {"text": shorten(told["text"], FileSink.text_limit), "why": reasons(alert), "url": link(alert)}
     return _json({"key": alert.key, **told}) + b"\n"
 
 

@@ -13,7 +13,6 @@ from pipeline.route import Alert
 from pipeline.text import shorten
 
 HEADER_LIMIT = 150
-QUOTE_LIMIT = 3_000
 FIELD_LIMIT = 2_000
 
 Block = dict[str, Any]
@@ -24,7 +23,7 @@ class Slack(Sink, frozen=True, hide_input_in_errors=True):
 
     label: ClassVar[str] = "Slack"
     docs: ClassVar[str] = "https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks"
-    text_limit: ClassVar[int] = 2_900
+    text_limit: ClassVar[int] = 3_000
 
     kind: Literal["slack"] = "slack"
     url: SecretStr = Field(description="Address of the incoming webhook, https://hooks.slack.com/services/…")
@@ -44,14 +43,13 @@ class Slack(Sink, frozen=True, hide_input_in_errors=True):
             follow_redirects=False,
             extensions={"secret_path": True},
         )
+        where = place(answer.request)
         if not answer.is_success:
             raise RefusedError(
-                f"{place(answer.request)}: {answer.status_code}; the operator must act: copy the address anew from Slack"
+                f"{where}: {answer.status_code}; the operator must act: copy the address anew from Slack"
             )
         if answer.text.strip() != "ok":
-            raise ChangedError(
-                f'{place(answer.request)}: answered without the word "ok"; check that the address is one of Slack'
-            )
+            raise ChangedError(f'{where}: answered without the word "ok"; check that the address is one of Slack')
         return "ok"
 
 
@@ -62,13 +60,13 @@ def message(alert: Alert) -> dict[str, Any]:
     channel, forge a link or a heading. Markup (mrkdwn) holds our own words and the team's name, escaped.
     """
     blocks: list[Block] = [{"type": "header", "text": _plain(title(alert, HEADER_LIMIT), HEADER_LIMIT)}]
-    if byline(alert):
-        blocks.append(_context(byline(alert)))
-    if text := _fit(visible(alert.text), QUOTE_LIMIT):
+    if told := byline(alert):
+        blocks.append(_context(" · ".join(told)))
+    if text := _fit(visible(alert.text), Slack.text_limit):
         kind = "rich_text_quote" if alert.kind == "case" else "rich_text_section"
         blocks.append(_rich({"type": kind, "elements": [_literal(text)]}))
-    if told := facts(alert):
-        blocks.append({"type": "section", "fields": [_field(alert, name, value) for name, value in told]})
+    if fields := [_field(alert, name, value) for name, value in facts(alert)]:
+        blocks.append({"type": "section", "fields": fields})
     if why := reasons(alert):
         items = [{"type": "rich_text_section", "elements": [_literal(reason)]} for reason in why]
         heading = {"type": "rich_text_section", "elements": [_literal(WHY[alert.kind], bold=True)]}

@@ -26,10 +26,6 @@ SHORTEST_SECRET, LONGEST_SECRET = 24, 64
 """Bytes, as the specification asks of a random signing secret."""
 
 PREFIX = "whsec_"
-TYPES = {"case": "earful.case.opened", "watch": "earful.watch.noticed", "digest": "earful.digest.made"}
-TIMEOUT = 30.0
-"""Seconds a receiver has to answer: the specification's upper end."""
-
 _SAFE_ID = re.compile(r"[A-Za-z0-9_:/@-]{1,200}")
 
 
@@ -81,14 +77,12 @@ class Webhook(Sink, frozen=True, hide_input_in_errors=True):
                 "webhook-signature": " ".join(sign(key.get_secret_value(), sent_as, at, content) for key in secrets),
             },
             follow_redirects=False,
-            timeout=TIMEOUT,
             extensions={"secret_path": True},
         )
+        where, status = place(answer.request), answer.status_code
         if not answer.is_success:
-            raise RefusedError(
-                f"{place(answer.request)}: {answer.status_code} is no 2xx; the operator must act: write the final address"
-            )
-        return f"{sent_as}: {answer.status_code}"
+            raise RefusedError(f"{where}: {status} is no 2xx; the operator must act: write the final address")
+        return f"{sent_as}: {status}"
 
 
 def signing_key(secret: str) -> bytes:
@@ -141,5 +135,5 @@ def _json(alert: Alert, text: str) -> bytes:
         "said_at": alert.said_at and alert.said_at.isoformat(),
         "url": link(alert),
     }
-    event = {"type": TYPES[alert.kind], "timestamp": alert.made_at.isoformat(), "data": data}
+    event = {"type": f"earful.alert.{alert.kind}", "timestamp": alert.made_at.isoformat(), "data": data}
     return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
