@@ -29,6 +29,7 @@ SUBJECT_LIMIT = 150
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 _ACT = "the operator must act:"
+_SPEC = re.compile(r"[!-?A-~]+@[!-?A-~]+")  # ASCII: a server must offer SMTPUTF8 for more, and few do
 _LATER = range(400, 500)
 _ENHANCED = re.compile(r"\b[245]\.\d{1,3}\.\d{1,3}\b")
 _PAGES = Environment(
@@ -84,13 +85,13 @@ class Email(Sink, frozen=True, hide_input_in_errors=True):
                 with suppress(smtplib.SMTPException, OSError):  # it is delivered: a rude goodbye must not repeat it
                     server.quit()
         except (smtplib.SMTPException, OSError, UnicodeError) as error:
-            raise explained(error, f"smtp {self.host}:{self.port}") from error
+            raise explained(error, f"smtp {self.host}:{self.port}") from None  # the server may have quoted the login
         heard = len(self.to) - len(refused)
         return str(mail["Message-ID"]) + (f" to {heard} of {len(self.to)}" if refused else "")
 
     def _dial(self) -> smtplib.SMTP:
         # Our name is the sender's domain: asking for the computer's own would wait for the network and tell it to all.
-        name = address(self.sender).domain.encode("idna").decode()
+        name = address(self.sender).domain
         if self.encryption == "tls":
             context = ssl.create_default_context()
             return smtplib.SMTP_SSL(self.host, self.port, name, timeout=TIMEOUT, context=context)
@@ -162,8 +163,8 @@ def as_html(alert: Alert) -> str:
 def address(text: str) -> Address:
     """One mailbox, "Name <name@example.com>" or the bare address. Raises ValueError if it is not exactly one."""
     name, spec = parseaddr(text)
-    if len(getaddresses([text])) != 1 or not re.fullmatch(r"[^@\s]+@[^@\s]+", spec):
-        raise ValueError('write one address, such as "Earful <earful@example.com>"')
+    if len(getaddresses([text])) != 1 or not _SPEC.fullmatch(spec):
+        raise ValueError('write one address in plain letters, such as "Earful <earful@example.com>"')
     try:
         return Address(display_name=line(name, 100), addr_spec=spec)
     except Exception as error:
@@ -202,7 +203,7 @@ def _answered(code: int, said: bytes | str, place: str, mend: str) -> EarfulErro
 
 
 def _id(key: str, origin: Address) -> str:
-    return f"<{_digest(key)}@{origin.domain.encode('idna').decode()}>"
+    return f"<{_digest(key)}@{origin.domain}>"
 
 
 def _digest(key: str) -> str:

@@ -151,7 +151,7 @@ class PostOffice:
             return self.answers["DATA"]
         content = envelope.content if isinstance(envelope.content, bytes) else b""
         self.raw.append(content)
-        self.mails.append(message_from_bytes(content, policy=default))  # type: ignore[arg-type]  # typeshed's policy
+        self.mails.append(message_from_bytes(content, policy=default))
         self.secured.append(session.ssl is not None)
         return "250 taken"
 
