@@ -1,12 +1,9 @@
-"""RSS and Atom feeds: Google Alerts, blogs, forums, status pages, reviews. No key needed.
-
-Asks politely (nothing comes back while nothing changed), parses bytes only, and remembers in its cursor where the feed
-moved to and what it said last time.
-"""
+"""RSS and Atom feeds: Google Alerts, blogs, forums, status pages, reviews. No key needed."""
 
 import calendar
 import io
 import json
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -30,9 +27,10 @@ REDIRECTS = 5
 FOR_GOOD, FOR_NOW = (301, 308), (302, 303, 307)
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 """No feed is older; an earlier date is a mistake, such as the year 1 or 1970."""
+MAIL = re.compile(r"[^@\s(<]+@[^@\s)>]+\.\w+")
 TRACKING = ("utm_", "fbclid", "gclid", "mc_cid", "mc_eid")
-ID_LENGTH = 400
-"""A longer id is hashed: a key has 512 characters at most."""
+STARS = 5
+ID_LENGTH = 400  # a longer id is hashed: a key has 512 characters at most
 
 
 class Feed(Source, frozen=True):
@@ -74,7 +72,7 @@ class Feed(Source, frozen=True):
         heard_at = _heard_at(answer)
         known = set(before.get("known", ()))
         said: dict[str, dict[str, Any]] = {}
-        for entry in document["entries"]:
+        for entry in map(_without_mail, document["entries"]):
             said.setdefault(_saying(entry), entry)  # the same words twice under two ids is one entry
         language = document["feed"].get("language")
         fresh = [
@@ -102,6 +100,9 @@ class Feed(Source, frozen=True):
         published, updated = (_time(entry.get(field), heard_at) for field in ("published_parsed", "updated_parsed"))
         said_at = published or updated or heard_at
         rating = float(entry["im_rating"]) if entry.get("im_rating") else None
+        if rating is not None and not 1 <= rating <= STARS:
+            message = f"the rating is off the scale 1 to {STARS}"
+            raise RecordError(message)
         parent = (entry.get("thr_in-reply-to") or {}).get("ref")
         replies = str(entry.get("slash_comments", ""))
         kind = MentionKind.COMMENT if parent else MentionKind(self.kind_of_mention)
@@ -115,11 +116,11 @@ class Feed(Source, frozen=True):
                 "said_at": said_at,
                 "edited_at": updated if updated and updated > said_at else None,
                 "url": target(entry.get("link")),
-                "author": _author(entry) or publisher,
+                "author": tidy(entry.get("author") or publisher or "") or None,
                 "language": _language(entry, item.get("language")),
                 "rating": rating,
                 "rating_min": None if rating is None else 1,
-                "rating_max": None if rating is None else 5,
+                "rating_max": None if rating is None else STARS,
                 "parent": self._key(parent) if parent else None,
                 "replies": int(replies) if replies.isdecimal() else None,
                 "product_version": entry.get("im_version"),
@@ -157,7 +158,9 @@ def _canonical(link: str) -> str:
     # The fragment stays: for a comment it is the only difference.
     parts = urlsplit(link)
     query = [(name, value) for name, value in parse_qsl(parts.query) if not name.startswith(TRACKING)]
-    return urlunsplit(("https", parts.netloc.lower(), parts.path.rstrip("/"), urlencode(query), parts.fragment))
+    return urlunsplit(
+        ("https", parts.netloc.lower(), parts.path.rstrip("/"), urlencode(query, errors="replace"), parts.fragment)
+    )
 
 
 def _ask(http: httpx.Client, url: str, before: dict[str, Any]) -> tuple[httpx.Response, str]:
@@ -169,7 +172,7 @@ def _ask(http: httpx.Client, url: str, before: dict[str, Any]) -> tuple[httpx.Re
         answer = http.get(url, headers=headers, extensions={"secret_path": True})
         if answer.status_code not in FOR_GOOD + FOR_NOW:
             return answer, settled
-        url = urljoin(url, answer.headers.get("location", ""))
+        url = _joined(url, answer.headers.get("location", ""))
         if url in seen:
             message = f"{place(answer.request)}: the feed's redirects go in a circle; set its present address"
             raise RefusedError(message)
@@ -183,13 +186,19 @@ def _ask(http: httpx.Client, url: str, before: dict[str, Any]) -> tuple[httpx.Re
     raise RefusedError(message)
 
 
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        return ""
+
+
 def _document(answer: httpx.Response) -> dict[str, Any]:
     """What a feed says, as JSON would hold it. Anything that is not a feed raises ChangedError."""
-    # A base without query: it may end up in an entry's link. BytesIO: feedparser opens bare bytes as a file's path.
-    base = str(answer.request.url.copy_with(query=None, userinfo=b""))
-    headers = {"content-type": answer.headers.get("content-type", "application/xml"), "content-location": base}
+    headers = {"content-type": answer.headers.get("content-type", "application/xml")}
     try:
-        # Not sanitised: `plain` drops markup anyway, and a sanitised text would have its entities encoded again.
+        # BytesIO, since bare bytes are opened as a file's path. No address, since ids would be joined to it and change
+        # when the feed moves. Not sanitised, since `plain` drops markup anyway and would find entities encoded again.
         read = feedparser.parse(
             io.BytesIO(answer.content), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
         )
@@ -201,6 +210,9 @@ def _document(answer: httpx.Response) -> dict[str, Any]:
         page = "an empty answer" if not answer.content.strip() else "something else, perhaps a web page,"
         message = f"{place(answer.request)}: {page} came instead of a feed"
         raise ChangedError(message)
+    base = str(answer.request.url.copy_with(query=None, userinfo=b""))  # the query may be a secret
+    for entry in document["entries"]:
+        entry["link"] = _joined(base, entry["link"]) if entry.get("link") else None
     return document
 
 
@@ -242,9 +254,13 @@ def _text(detail: dict[str, Any] | None) -> str:
     return tidy(value) if detail.get("type") == "text/plain" else plain(value)
 
 
-def _author(entry: dict[str, Any]) -> str | None:
-    name = (entry.get("author_detail") or {}).get("name") or entry.get("author") or ""
-    return None if "@" in name and " " not in name.strip() else tidy(name) or None  # an address is nobody's name
+def _without_mail(entry: dict[str, Any]) -> dict[str, Any]:
+    """The entry without its people's mail addresses: nobody needs them, so nobody stores them."""
+    for person in [entry.get("author_detail") or {}, *entry.get("authors", []), *entry.get("contributors", [])]:
+        person.pop("email", None)
+    if entry.get("author"):
+        entry["author"] = MAIL.sub("", entry["author"]).strip(" ()<>")  # "ann@mail.example (Ann)" is Ann
+    return entry
 
 
 def _language(entry: dict[str, Any], of_feed: str | None) -> str | None:
