@@ -10,11 +10,12 @@ from connectors.sinks.slack import Slack
 from connectors.sinks.webhook import Webhook
 from connectors.sources.appstore import AppStore
 from connectors.sources.feed import Feed
+from connectors.sources.file import File
 from connectors.sources.hackernews import HackerNews
 from connectors.sources.mastodon import Mastodon
 
-SOURCES = (Feed, HackerNews, Mastodon, AppStore)
+SOURCES = (Feed, File, HackerNews, Mastodon, AppStore)
 SINKS = (Slack, Email, Webhook, FileSink)
 
-AnySource = Annotated[Feed | HackerNews | Mastodon | AppStore, Field(discriminator="kind")]
+AnySource = Annotated[Feed | File | HackerNews | Mastodon | AppStore, Field(discriminator="kind")]
 AnySink = Annotated[Slack | Email | Webhook | FileSink, Field(discriminator="kind")]

@@ -100,7 +100,7 @@ class HackerNews(Source, frozen=True):
         return _id(item)[:100]
 
     def _hits(self, http: httpx.Client, start: int, end: int | None, number: int) -> list[Item]:
-        spoken = self.phrase.replace('"', " ").strip()
+        spoken = " ".join(self.phrase.replace('"', " ").split())
         asked: dict[str, Any] = {
             "query": f'"{spoken}"',
             "tags": "(story,comment)",
