@@ -71,5 +71,4 @@ def link(alert: Alert) -> str | None:
 
 def footer(alert: Alert) -> str:
     """Case and key, so that a person who hears an alert twice can see that it is the same."""
-    case = f"case {line(alert.case, 200)} · " if alert.case else ""
-    return f"Earful · {case}alert {line(alert.key, 600)}"
+    return " · ".join(["Earful", *(line(key, 600) for key in (alert.case, alert.key) if key)])

@@ -5,6 +5,7 @@ import re
 import smtplib
 import ssl
 from contextlib import closing, suppress
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -167,8 +168,8 @@ def address(text: str) -> Address:
         raise ValueError('write one address in plain letters, such as "Earful <earful@example.com>"')
     try:
         return Address(display_name=line(name, 100), addr_spec=spec)
-    except Exception as error:
-        raise ValueError(f"this is no e-mail address: {type(error).__name__}") from error
+    except (MessageError, ValueError, IndexError) as error:
+        raise ValueError(f"this is no e-mail address: {type(error).__name__}") from None
 
 
 def explained(error: Exception, place: str) -> EarfulError:

@@ -38,7 +38,7 @@ def test_what_is_not_known_is_left_out_but_a_case_says_so_of_its_author() -> Non
     assert (byline(BARE), facts(BARE), link(BARE)) == (["author unknown"], [], None)
     assert byline(BARE.model_copy(update={"kind": "watch"})) == []
     assert title(BARE, 150) == "An alert without a title"
-    assert footer(BARE) == "Earful · alert k"
+    assert footer(BARE) == "Earful · k"
 
 
 def test_the_deadline_stands_first() -> None:

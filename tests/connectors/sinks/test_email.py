@@ -268,6 +268,8 @@ def test_a_name_may_be_in_any_script(http: httpx.Client, office: PostOffice) -> 
         ({"to": ["a@bücher.example"]}, "in plain letters"),
         ({"sender": "a@example.com, b@example.com"}, "write one address"),
         ({"to": ["a@example.com\r\nBcc: b@example.com"]}, "address"),
+        ({"to": ["a..b@example.com"]}, "no e-mail address"),
+        ({"to": ["a@b..example"]}, "no e-mail address"),
         ({"to": []}, "at least 1"),
         ({"username": "ears"}, "needs its password"),
         ({"password": "x"}, "needs its password"),
