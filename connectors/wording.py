@@ -47,6 +47,7 @@ def facts(alert: Alert) -> list[tuple[str, str]]:
         ("Reply by", moment(alert.reply_by) if alert.reply_by else ""),
         ("Team", line(alert.team, 100)),
         ("Urgency", alert.urgency.value if alert.urgency else ""),
+        ("Case", line(alert.case or "", 100)),
     ]
     return [(name, value) for name, value in told if value]
 
@@ -70,5 +71,5 @@ def link(alert: Alert) -> str | None:
 
 
 def footer(alert: Alert) -> str:
-    """Case and key, so that a person who hears an alert twice can see that it is the same."""
-    return " · ".join(["Earful", *(line(key, 600) for key in (alert.case, alert.key) if key)])
+    """The key, so that a person who hears an alert twice can see that it is the same."""
+    return f"Earful · {line(alert.key, 600)}"
