@@ -70,7 +70,9 @@ def _version(*, asked: bool) -> None:
 
 @app.callback()
 def _earful(
-    version: Annotated[bool, typer.Option("--version", callback=lambda asked: _version(asked=asked), is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=lambda asked: _version(asked=asked), is_eager=True)
+    ] = False,
 ) -> None:
     del version
 
@@ -162,10 +164,14 @@ def import_(
     file: Annotated[Path, typer.Argument(help="CSV, JSONL or Parquet, also gzipped.")],
     settings: Settings = HERE,
     name: Annotated[str | None, typer.Option(help="Name of the source; the file's own name if not given.")] = None,
-    column: Annotated[list[str] | None, typer.Option(help="FIELD=COLUMN, such as text=Comment; again for each.")] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(help="FIELD=COLUMN, such as text=Comment; again for each.")
+    ] = None,
     constant: Annotated[list[str] | None, typer.Option(help="FIELD=VALUE for every row, such as brand=Hike.")] = None,
     where: Annotated[list[str] | None, typer.Option(help="COLUMN=VALUE: only such rows.")] = None,
-    option: Annotated[list[str] | None, typer.Option(help="SETTING=VALUE of the source, such as rating_max=10.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="SETTING=VALUE of the source, such as rating_max=10.")
+    ] = None,
 ) -> None:
     """Bring in an export once. Rows that cannot be read are kept aside with their line and reason.
 
@@ -186,14 +192,18 @@ def import_(
 def _pairs(kind: str, given: list[str]) -> dict[str, str]:
     for pair in given:
         if "=" not in pair:
-            raise SettingsError(f'--{kind.rstrip("s")} {pair}: write it as NAME=VALUE')
+            raise SettingsError(f"--{kind.rstrip('s')} {pair}: write it as NAME=VALUE")
     return dict((pair.partition("=")[0], pair.partition("=")[2]) for pair in given)
 
 
 @app.command()
 def analyse(
-    file: Annotated[Path, typer.Argument(metavar="IN", help="JSONL, CSV or Parquet, also gzipped, with a column text.")],
-    out_file: Annotated[Path | None, typer.Option("--out", "-o", help="Where to write; the terminal if not given.")] = None,
+    file: Annotated[
+        Path, typer.Argument(metavar="IN", help="JSONL, CSV or Parquet, also gzipped, with a column text.")
+    ],
+    out_file: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Where to write; the terminal if not given.")
+    ] = None,
 ) -> None:
     """Judge texts without storing anything: one JSON object for each row, in order.
 
@@ -308,7 +318,9 @@ def status(settings: Settings = HERE, as_json: Json = False) -> None:
 
 @app.command()
 def demo(
-    folder: Annotated[Path, typer.Option(help="Where the demo keeps its database, alerts and settings.")] = Path("earful-demo"),
+    folder: Annotated[Path, typer.Option(help="Where the demo keeps its database, alerts and settings.")] = Path(
+        "earful-demo"
+    ),
     page: Annotated[Path, typer.Option("--out", "-o", help="Where the report is written.")] = Path("report.html"),
 ) -> None:
     """Hear a month of a brand that does not exist, through the real connectors, from servers on this machine."""

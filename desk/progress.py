@@ -1,6 +1,7 @@
 """Progress: what a run of the flow is doing, on the terminal, taken from what the flow logs."""
 
 import logging
+from collections import Counter
 from types import TracebackType
 from typing import Self
 
@@ -29,6 +30,7 @@ class StepProgress(logging.Handler):
             console=console,
         )
         self._lines: dict[str, TaskID] = {}
+        self.counts = Counter[str]()
         self._logger = logging.getLogger("flows")
 
     def __enter__(self) -> Self:
@@ -39,7 +41,9 @@ class StepProgress(logging.Handler):
         self._line("hear")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for line in self._lines.values():
             self._bar.update(line, total=self._bar.tasks[line].completed)
         self._bar.stop()
@@ -50,7 +54,9 @@ class StepProgress(logging.Handler):
         """Take one log record: a step's count, or something that failed."""
         step = getattr(record, "step", None)
         if step in STEPS:
-            self._bar.advance(self._line(step), getattr(record, "done", 0))
+            done = int(getattr(record, "done", 0))
+            self.counts[step] += done
+            self._bar.advance(self._line(step), done)
         elif record.levelno >= logging.WARNING:
             self._bar.console.print(f"[red]✗[/] {record.getMessage()}", highlight=False, soft_wrap=True)
 

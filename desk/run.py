@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from prefect.states import State
+from prefect.client.schemas.objects import State
 from rich.console import Console
 
 from connectors.sources.file import File
@@ -79,7 +79,9 @@ def import_once(settings: Path, file: Path, name: str | None, given: Mapping[str
     if called in listed:
         raise SettingsError(f'a source is named "{called}" already; give this import another name with --name')
     fields = {key: dict(value) for key, value in given.items() if key != "option"}
-    source = File.model_validate({"kind": "file", "name": called, "path": str(file.resolve()), **fields, **given["option"]})
+    source = File.model_validate(
+        {"kind": "file", "name": called, "path": str(file.resolve()), **fields, **given["option"]}
+    )
     began = setup.now()
     with setup.store() as store:
         store.migrate()

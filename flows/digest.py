@@ -4,18 +4,17 @@ from datetime import datetime, time, timedelta
 from pathlib import Path
 
 from prefect import flow
+from prefect.client.schemas.objects import State
 from prefect.futures import wait
-from prefect.states import State
-from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.listen import send
+from flows.listen import SIDE_BY_SIDE, send
 from flows.setup import Setup
 from pipeline.report import Report, measure, render
 from pipeline.route import Alert, alert_key
 from storage.store import Store
 
 
-@flow(name="digest", task_runner=ThreadPoolTaskRunner(max_workers=8), validate_parameters=False)
+@flow(name="digest", task_runner=SIDE_BY_SIDE, validate_parameters=False)
 def digest(settings: Path = Path("earful.toml")) -> list[State]:
     """Write last week's report into the folder of [digest] and tell its sinks."""
     setup = Setup.read(Path(settings))

@@ -11,9 +11,8 @@ from typing import Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import TaskRun
+from prefect.client.schemas.objects import State, TaskRun
 from prefect.futures import wait
-from prefect.states import State
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task, exponential_backoff
 
@@ -32,12 +31,14 @@ from storage.store import Store
 
 log = logging.getLogger(__name__)
 
+SIDE_BY_SIDE: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=8)
+"""Sources and sinks are served side by side: they wait for the network, not for us."""
 BATCH = 1000
 """Mentions judged and saved at once: large enough for bulk writes, small enough for flat memory."""
 LEASE = timedelta(minutes=5)
 """How long one run keeps an alert to itself. A run killed while sending loses it to the next run after this."""
 BACK_OFF = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1))
-"""Waits after the 1st, 2nd, 3rd and every later failure of one alert."""
+"""Waits after the first, second, third and every later failure of one alert."""
 GIVE_UP_AFTER = 3
 """A sink that fails this often in a row is left alone until the next run; its alerts wait."""
 
@@ -55,7 +56,7 @@ PATIENT: dict[str, Any] = {
 }
 
 
-@flow(name="listen", task_runner=ThreadPoolTaskRunner(max_workers=8), validate_parameters=False)
+@flow(name="listen", task_runner=SIDE_BY_SIDE, validate_parameters=False)
 def listen(settings: Path = Path("earful.toml")) -> list[State]:
     """Hear, judge, open, send. Fails for a broken source or sink, after all the others are served."""
     setup = Setup.read(Path(settings))
@@ -128,7 +129,7 @@ def analyse(setup: Setup) -> int:
 
 @task(cache_policy=NO_CACHE)
 def open_cases(setup: Setup) -> int:
-    """Open, join, answer, reopen and close cases for what was judged, oldest first; alerts go to the outbox with them."""
+    """Open, join, answer, reopen and close cases, oldest mention first; their alerts go to the outbox with them."""
     version, opened = setup.analyst().version, 0
     since = setup.now() - setup.cases.open_within
     with setup.store() as store:
@@ -141,7 +142,10 @@ def open_cases(setup: Setup) -> int:
 
 
 def settle(setup: Setup, store: Store, mention: Mention, analysis: Analysis) -> bool:
-    """Take the one step `mention` asks for, with its alerts, in one transaction. False if it asks for none."""
+    """Take the one step `mention` asks for, with its alerts, in one transaction. False if it asks for none.
+
+    Its brand's own words are looked at only for what they answer.
+    """
     if not concerns(mention, analysis) or store.case_of(mention.key) is not None:
         return False
     now, within = setup.now(), setup.cases.join_within
@@ -162,9 +166,9 @@ def settle(setup: Setup, store: Store, mention: Mention, analysis: Analysis) -> 
     )
     place = setup.place(mention.source)
     told = alerts(case, mention, routing, occasion=occasion, place=place, made_at=now) if occasion else []
-    store.write(case, mention.key, told, analysis.version)
-    log.info("%s: %s", case.key, decision.step, extra={"step": "case", "done": 1})
-    return True
+    if store.write(case, mention.key, told, analysis.version, was=decision.case):
+        log.info("%s: %s", case.key, decision.step, extra={"step": "case", "done": 1})
+    return True  # written, or left to be decided again because another run was faster
 
 
 @task(cache_policy=NO_CACHE, task_run_name="send {sink.name}")
@@ -182,7 +186,7 @@ def send(setup: Setup, sink: AnySink) -> int:
                 receipt = sink.send(http, alert.model_copy(update={"text": shorten(alert.text, sink.text_limit)}))
             except EarfulError as error:
                 failure, in_a_row = error, in_a_row + 1
-                store.mark_failed(alert, str(error), error.who_acts, retry_after=_pause(error), at=setup.now())
+                store.mark_failed(alert, str(error), error.who_acts, setup.now() + pause(store.attempts(alert), error))
                 log.error("%s: %s (%s must act)", sink.name, error, error.who_acts)  # noqa: TRY400 - not our fault
             else:
                 store.mark_sent(alert, receipt, setup.now())
@@ -191,3 +195,10 @@ def send(setup: Setup, sink: AnySink) -> int:
     if failure is not None:
         raise failure
     return sent
+
+
+def pause(attempts: int, error: EarfulError) -> timedelta:
+    """How long an alert waits after `attempts` failures and this one; never less than the other side asked."""
+    usual = BACK_OFF[min(attempts, len(BACK_OFF) - 1)]
+    asked = error.retry_after if isinstance(error, TemporaryError) else None
+    return max(usual, asked or usual)

@@ -6,11 +6,10 @@ from datetime import datetime
 from pathlib import Path
 
 from prefect import flow
+from prefect.client.schemas.objects import State
 from prefect.futures import wait
-from prefect.states import State
-from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.listen import send
+from flows.listen import SIDE_BY_SIDE, send
 from flows.setup import Setup
 from pipeline.route import Alert, alert_key
 from storage.store import Store
@@ -18,7 +17,7 @@ from storage.store import Store
 log = logging.getLogger(__name__)
 
 
-@flow(name="watch", task_runner=ThreadPoolTaskRunner(max_workers=8), validate_parameters=False)
+@flow(name="watch", task_runner=SIDE_BY_SIDE, validate_parameters=False)
 def watch(settings: Path = Path("earful.toml")) -> list[State]:
     """Tell the sinks of [watch] what is wrong, each thing once, and send what still waits."""
     setup = Setup.read(Path(settings))
@@ -35,21 +34,35 @@ def troubles(setup: Setup, store: Store, now: datetime) -> Iterator[Alert]:
     visits = store.last_visits()
     for source in setup.sources:
         last = visits.get(source.name)
-        if last is None or last.visit is None:
+        if last is None:
             continue
         if last.visit.error:
             since = last.success_at.isoformat() if last.success_at else "the start"
             title = f"{source.name} cannot be heard"
-            yield from _tell(setup, now, ("failing", source.name, since), title, f"{last.visit.error} Who acts: {last.visit.who_acts}.")
+            yield from _tell(
+                setup,
+                now,
+                ("failing", source.name, since),
+                title,
+                f"{last.visit.error} Who acts: {last.visit.who_acts}.",
+            )
         elif last.new_at is not None and now - last.new_at > source.quiet_after:
             title = f"{source.name} has been silent since {last.new_at:%d %B %Y %H:%M} UTC"
-            usual = f"{source.label} is rarely silent for more than {source.quiet_after}. Try it: earful try {source.name}"
+            usual = (
+                f"{source.label} is rarely silent for more than {source.quiet_after}. Try it: earful try {source.name}"
+            )
             yield from _tell(setup, now, ("silent", source.name, last.new_at.isoformat()), title, usual)
     stuck = store.stuck(now - setup.watch.stuck_after)
     for sink in sorted({alert.sink for alert in stuck}):
         waiting = [alert for alert in stuck if alert.sink == sink]
         title = f"{len(waiting)} alerts for {sink} are stuck"
-        yield from _tell(setup, now, ("stuck", sink, waiting[0].key), title, "earful status shows why. They wait and are tried again.")
+        yield from _tell(
+            setup,
+            now,
+            ("stuck", sink, waiting[0].key),
+            title,
+            "earful status shows why. They wait and are tried again.",
+        )
 
 
 def _tell(setup: Setup, now: datetime, occasion: tuple[str, str, str], title: str, text: str) -> Iterator[Alert]:

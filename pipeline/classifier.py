@@ -67,10 +67,10 @@ class Reading:
         return min(1.0, max(0.0, (self.rating - self.rating_min) / (self.rating_max - self.rating_min)))
 
 
-Answer_co = TypeVar("Answer_co", covariant=True)
+Answer = TypeVar("Answer")
 
 
-class Classifier(Protocol[Answer_co]):
+class Classifier(Protocol[Answer]):
     """Pure: no network, clock or chance; the same readings always get the same answers."""
 
     @property
@@ -78,6 +78,6 @@ class Classifier(Protocol[Answer_co]):
         """Changes whenever an answer could change; for a trained model it contains the weights' hash."""
         ...
 
-    def classify(self, readings: Sequence[Reading]) -> list[Answer_co]:
+    def classify(self, readings: Sequence[Reading]) -> list[Answer]:
         """One answer for each reading, in order. Any text at all is answered, never raised on."""
         ...

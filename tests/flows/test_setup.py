@@ -94,14 +94,14 @@ def test_paths_are_relative_to_the_settings_file_wherever_the_run_starts(
 @pytest.mark.parametrize(
     ("wrong", "right", "said"),
     [
-        ('tag = "hike"', 'tag = "hike"\ncolour = "red"', "line 16: source[2].colour: no such key"),
+        ('tag = "hike"', 'tag = "hike"\ncolour = "red"', "line 17: source[2].colour: no such key"),
         ('phrase = "Hike"', "", "line 8: source[1].phrase: this key is needed"),
-        ('name = "fedi"', 'name = "hn"', 'line 10: 2 sources are named "hn"'),
+        ('name = "fedi"', 'name = "hn"', 'line 15: source[2].name: 2 sources are named "hn"'),
         ('sinks = ["log"]', 'sinks = ["lgo"]', 'no sink is named "lgo"; there are: care, log'),
         ('words = "charged? twice"', 'words = "charged? (twice"', "does not compile"),
         ('"$CARE_URL"', '"$CARE_URL_OF_OLD"', "set the environment variable CARE_URL_OF_OLD"),
         ('time_zone = "Europe/Berlin"', 'time_zone = "Berlin"', "line 6: brand.time_zone: no such time zone"),
-        ('kind = "mastodon"', 'kind = "myspace"', "line 14: source[2]"),
+        ('kind = "mastodon"', 'kind = "myspace"', "line 14: source[2].kind: there is no kind 'myspace'"),
         ('reply_within = "1h"', 'reply_within = "soon"', 'write a duration like "30m"'),
         ("billing_payment", "biling", "route[1].when.category"),
         ('[[route]]\nname = "rest"', '[[route]]\nname = "rest"\nwhen = { lane = "service" }', "the last [[route]] must"),

@@ -1,0 +1,307 @@
+"""What a person sees on the terminal, or a script with --json: tables of sources, mentions, cases and alerts."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.text import shorten
+
+if TYPE_CHECKING:  # the flows import Prefect, which a table does not need
+    from connectors.contract import Rejected
+    from desk.run import Imported, Listened
+    from flows.setup import Setup
+    from pipeline.analysis import Analysis
+    from pipeline.mention import Mention
+    from pipeline.report import Report
+    from pipeline.route import Alert
+    from storage.store import CaseFile, Counts, Store
+
+LANES = {"service": "bold red", "experience": "cyan", "noise": "dim", "unscored": "yellow"}
+GRAVER = {"critical": "bold red", "high": "red", "normal": "", "low": "dim"}
+
+
+def plain(error: object) -> str:
+    """An error's words, safe to print."""
+    return escape(str(error))
+
+
+def table(*columns: str, title: str | None = None) -> Table:
+    """A quiet table."""
+    made = Table(
+        title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0), header_style="dim"
+    )
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    return made
+
+
+def dump(out: Console, value: Any) -> None:  # noqa: ANN401 - whatever JSON holds
+    """Print JSON for a script: never folded, never coloured."""
+    out.file.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def ago(at: datetime | None, now: datetime) -> str:
+    """How long ago, in the largest unit that says enough."""
+    if at is None:
+        return "never"
+    return f"{span(now - at)} ago"
+
+
+def span(time: timedelta) -> str:
+    """A duration in the largest unit that says enough: 40s, 12m, 5h, 3d."""
+    seconds = max(0, int(time.total_seconds()))
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= 2 * size or (unit == "d" and seconds >= size):
+            return f"{seconds // size}{unit}"
+    return f"{seconds // 60}m" if seconds >= 60 else f"{seconds}s"  # noqa: PLR2004 - seconds of a minute
+
+
+def checked(out: Console, setup: "Setup", *, as_json: bool) -> None:
+    """What the settings say, once they are known to be able to work."""
+    if as_json:
+        named = {"sources": setup.sources, "sinks": setup.sinks, "routes": setup.routes}
+        dump(out, {"ok": True} | {kind: [part.name for part in parts] for kind, parts in named.items()})
+        return
+    out.print(f"[green]✓[/] {escape(str(setup.path))} can work.", soft_wrap=True)
+    out.print(f"  brand    {escape(setup.brand.name)}, days begin in {setup.brand.time_zone}")
+    for kind, parts in (("sources", setup.sources), ("sinks", setup.sinks)):
+        listed = ", ".join(f"{part.name} ({part.kind})" for part in parts)
+        out.print(f"  {kind:<8} {escape(listed) or '[yellow]none[/]'}")
+    out.print(f"  first    grave signals → {escape(setup.grave.team)} ({', '.join(setup.grave.sinks)})")
+    for route in setup.routes:
+        told = ", ".join(route.sinks) or "nobody is told: only `earful cases` shows it"
+        out.print(f"  route    {escape(route.name)} → {escape(route.team)} within {span(route.reply_within)} ({told})")
+
+
+def tried(
+    out: Console,
+    setup: "Setup",
+    found: "Sequence[tuple[Mention, Analysis]]",
+    rejected: "Sequence[Rejected]",
+    *,
+    as_json: bool,
+) -> None:
+    """What one source says now, judged."""
+    if as_json:
+        dump(
+            out,
+            [
+                {"mention": said.model_dump(mode="json"), "analysis": judged.model_dump(mode="json")}
+                for said, judged in found
+            ],
+        )
+        return
+    for said, judged in found:
+        out.print(_headline(said, judged, setup))
+        out.print(Text("  " + shorten(" ".join(said.text.split()), 240)))
+        because = [f'"{reason.text}"' for reason in judged.reasons if reason.field == "lane" and reason.weight > 0]
+        if because:
+            out.print(Text("  because of " + ", ".join(because[:3]), style="dim"))
+    aside = f"; {len(rejected)} items could not be read" if rejected else ""
+    out.print(f"{len(found)} mentions{aside}. Nothing was saved.")
+    for strange in rejected[:10]:
+        out.print(f"  [yellow]{escape(strange.place)}[/]: {escape(strange.reason)}")
+
+
+def _headline(said: "Mention", judged: "Analysis", setup: "Setup") -> Text:
+    line = Text()
+    line.append(judged.lane, style=LANES[judged.lane])
+    sure = judged.lane_probabilities.get(judged.lane)
+    line.append("" if sure is None else f" {sure:.0%}", style="dim")
+    for part in (judged.category, judged.urgency, judged.sentiment, *judged.grave):
+        line.append(f" · {part}".replace("_", " ") if part else "")
+    said_at = said.said_at.astimezone(setup.zone)
+    line.append(f"   {said.author or 'somebody'}, {said_at:%d %b %H:%M}", style="dim")
+    return line
+
+
+def listened(out: Console, done: "Listened", *, as_json: bool) -> None:
+    """What one run did."""
+    if as_json:
+        dump(out, {
+            "visits": [visit.model_dump(mode="json") for visit in done.visits],
+            "judged": done.judged,
+            "lanes": done.counts.by_lane,
+            "cases_opened": [case.key for case in done.opened],
+            "alerts_sent": [{"key": alert.key, "sink": alert.sink, "case": alert.case} for alert in done.sent],
+            "failures": done.failures,
+        })  # fmt: skip
+        return
+    heard = table("source", "heard", "new", "unreadable", "")
+    for visit in done.visits:
+        state = f"[red]{escape(visit.error)}[/] — {visit.who_acts} must act" if visit.error else "[green]✓[/]"
+        heard.add_row(visit.source, f"{visit.heard:,}", f"{visit.new:,}", f"{visit.rejected:,}", state)
+    out.print(heard)
+    summed(out, done.judged, done.counts)
+    new = len(done.opened)
+    out.print(
+        f"[bold]{new:,}[/] cases opened, [bold]{len(done.sent):,}[/] alerts sent, {done.counts.waiting:,} cases wait for an answer"
+    )
+    told = Counter((alert.team, alert.sink) for alert in done.sent)
+    for (team, sink), number in told.most_common():
+        out.print(f"  {number:>4}  {escape(team or 'watch and digest')} via {sink}")
+    for failure in done.failures:
+        out.print(f"[red]✗[/] {escape(failure)}")
+
+
+def summed(out: Console, judged: int, counts: "Counts") -> None:
+    """How many were judged, and how they fell into lanes."""
+    lanes = ", ".join(
+        f"[{LANES[lane]}]{counts.by_lane[lane]:,} {lane}[/]" for lane in LANES if counts.by_lane.get(lane)
+    )
+    out.print(f"[bold]{judged:,}[/] judged" + (f"; in all {lanes}" if lanes else ""))
+
+
+def alerts(out: Console, sent: "Sequence[Alert]", most: int = 8) -> None:
+    """Some alerts with their reasons, grave ones first."""
+    order = {urgency: place for place, urgency in enumerate(GRAVER)}
+    for alert in sorted(sent, key=lambda alert: (order.get(alert.urgency or "low", 9), alert.made_at))[:most]:
+        line = Text("  ")
+        line.append(alert.urgency or "", style=GRAVER.get(alert.urgency or "", ""))
+        line.append(f" → {alert.team} via {alert.sink}", style="bold")
+        line.append(f"  {alert.who or 'somebody'} at {alert.where}", style="dim")
+        out.print(line)
+        out.print(Text("    “" + shorten(" ".join(alert.text.split()), 150) + "”"))
+        out.print(Text("    " + "; ".join(alert.why), style="dim"))
+
+
+def imported(out: Console, done: "Imported") -> None:
+    """What an import brought in, and every row it kept aside."""
+    out.print(f"{done.visit.heard:,} rows read from {escape(done.source)}, {done.visit.new:,} of them new.")
+    if done.rejected:
+        out.print(f"[yellow]{done.visit.rejected:,} rows were kept aside:[/]")
+        for place, why in done.rejected[:20]:
+            out.print(f"  line {escape(place)}: {escape(why)}")
+        if len(done.rejected) > 20:  # noqa: PLR2004 - as many as fit a screen
+            out.print(f"  … and {len(done.rejected) - 20:,} more")
+    out.print("Next: [bold]earful listen[/] judges and routes them.")
+
+
+def cases(out: Console, setup: "Setup", found: "Sequence[CaseFile]", waiting: int, *, as_json: bool) -> None:
+    """What waits for an answer."""
+    if as_json:
+        dump(out, [_case(file) for file in found])
+        return
+    if not found:
+        out.print("Nothing waits for an answer.")
+        return
+    now = setup.now()
+    listed = table("case", "due", "urgency", "about", "team", "who", "what they said")
+    for file in found:
+        case = file.case
+        said = file.said[-1][0] if file.said else None
+        about = ", ".join(part.replace("_", " ") for part in (*case.grave, case.category) if part)
+        listed.add_row(
+            case.key,
+            _due(case.reply_by, now)
+            if case.answered_at is None and case.closed_at is None
+            else Text("answered", "green"),
+            Text(case.urgency or "", GRAVER.get(case.urgency or "", "")),
+            about,
+            case.team,
+            Text(said.author or "somebody") if said else "",
+            Text(shorten(" ".join(said.text.split()), 120)) if said else "",
+        )
+    out.print(listed)
+    out.print(
+        f"{len(found):,} shown, {waiting:,} wait for an answer. Close one: earful cases close {found[0].case.key}"
+    )
+
+
+def _due(reply_by: datetime, now: datetime) -> Text:
+    late = now - reply_by
+    return Text(f"{span(late)} late", "bold red") if late > timedelta() else Text(f"in {span(-late)}")
+
+
+def _case(file: "CaseFile") -> dict[str, Any]:
+    mentions = [
+        {"mention": said.model_dump(mode="json"), "analysis": judged and judged.model_dump(mode="json")}
+        for said, judged in file.said
+    ]
+    return {**file.case.model_dump(mode="json"), "said": mentions}
+
+
+def reported(out: Console, report: "Report", page: Path, *, as_json: bool) -> None:
+    """Where the report lies, and what it says in a sentence."""
+    if as_json:
+        dump(out, report.model_dump(mode="json"))
+        return
+    out.print(Text(report.summary))
+    out.print(f"Wrote [bold]{escape(str(page))}[/]", soft_wrap=True)
+
+
+def status(out: Console, setup: "Setup", store: "Store", *, as_json: bool) -> bool:
+    """When each source was last heard, how far, and what is stuck. False if something needs a person."""
+    now, visits, counts = setup.now(), store.last_visits(), store.counts()
+    names = dict.fromkeys([*(source.name for source in setup.sources), *visits])
+    sources = [_source(setup, store, name, visits.get(name), now) for name in names]
+    stuck = store.waiting(now - setup.watch.stuck_after)
+    sinks = [
+        {
+            "name": name,
+            "waiting": counts.alerts.get(name, (0, 0))[0],
+            "sent": counts.alerts.get(name, (0, 0))[1],
+            "stuck": sum(delivery.alert.sink == name for delivery in stuck),
+            "error": next((delivery.error for delivery in stuck if delivery.alert.sink == name), None),
+            "who_acts": next((delivery.who_acts for delivery in stuck if delivery.alert.sink == name), None),
+        }
+        for name in dict.fromkeys([*(sink.name for sink in setup.sinks), *counts.alerts])
+    ]
+    healthy = not stuck and all(source["state"] in {"heard", "not yet heard"} for source in sources)
+    if as_json:
+        whole = {"healthy": healthy, "sources": sources, "sinks": sinks, "mentions": counts.mentions}
+        dump(
+            out, whole | {"unanalysed": counts.unanalysed, "rejected": counts.rejected, "cases_waiting": counts.waiting}
+        )
+        return healthy
+    heard = table("source", "last heard", "last new", "new in all", "read up to", "state")
+    for source in sources:
+        colour = "green" if source["state"] == "heard" else "dim" if source["state"] == "not yet heard" else "red"
+        state = Text(source["state"], colour)
+        if source["error"]:
+            state.append(f": {source['error']} ({source['who_acts']} must act)")
+        heard.add_row(
+            source["name"], ago(source["heard_at"], now), ago(source["new_at"], now), f"{source['new']:,}",
+            Text(shorten(source["cursor"] or "", 40), "dim"), state,
+        )  # fmt: skip
+    out.print(heard)
+    told = table("sink", "sent", "waiting", "stuck", "")
+    for sink in sinks:
+        why = f"{sink['error']} ({sink['who_acts']} must act)" if sink["error"] else ""
+        late = Text(f"{sink['stuck']:,}", "bold red" if sink["stuck"] else "")
+        told.add_row(str(sink["name"]), f"{sink['sent']:,}", f"{sink['waiting']:,}", late, Text(why))
+    out.print(told)
+    out.print(
+        f"{counts.mentions:,} mentions, {counts.unanalysed:,} not yet judged, {counts.rejected:,} items could not be read, "
+        f"{counts.waiting:,} cases wait for an answer"
+    )
+    return healthy
+
+
+def _source(setup: "Setup", store: "Store", name: str, last: Any, now: datetime) -> dict[str, Any]:  # noqa: ANN401 - LastVisit
+    listed = {source.name: source for source in setup.sources}
+    state = "heard"
+    if last is None:
+        state = "not yet heard"
+    elif last.visit.error:
+        state = "failing"
+    elif name in listed and last.new_at is not None and now - last.new_at > listed[name].quiet_after:
+        state = "silent"
+    return {
+        "name": name,
+        "state": state,
+        "heard_at": last and last.success_at,
+        "new_at": last and last.new_at,
+        "new": last.new if last else 0,
+        "cursor": store.cursor(name),
+        "error": last and last.visit.error,
+        "who_acts": last and last.visit.who_acts,
+    }
