@@ -1,0 +1,142 @@
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pipeline.analysis import Analysis
+from pipeline.case import Case, CaseState
+from pipeline.mention import Mention
+from pipeline.route import Alert
+from storage.store import Store
+
+Complain = Callable[..., Case]
+Tell = Callable[..., Alert]
+Judge = Callable[..., Analysis]
+Say = Callable[..., Mention]
+NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def judged(store: Store, say: Say, judge: Judge) -> Store:
+    """Five judged mentions, an hour apart."""
+    mentions = [say(f"forum:{hour}", said_at=NOON + hour * HOUR) for hour in range(5)]
+    store.save("forum", mentions, [{}] * 5, [], None, heard_at=NOON)
+    store.save_analyses([judge(mention.key) for mention in mentions])
+    return store
+
+
+def left(store: Store, since: datetime = NOON, version: str = "v1", limit: int = 9) -> list[str]:
+    return [mention.key for mention, _ in store.unhandled(version, since, limit)]
+
+
+def test_the_case_step_is_given_recent_judgements_of_this_version_until_it_has_seen_them(judged: Store) -> None:
+    assert left(judged, since=NOON + HOUR, limit=3) == ["forum:1", "forum:2", "forum:3"]
+    assert left(judged, version="v2") == []
+    judged.mark_handled(["forum:0", "forum:1", "forum:2", "forum:4"], "v1")
+    judged.mark_handled(["forum:3"], "v0")
+    assert left(judged) == ["forum:3"]
+    judged.mark_handled([], "v1")
+    judged.mark_handled(["forum:3"], "v1")
+    assert left(judged) == []
+
+
+def test_a_step_keeps_the_case_links_the_mention_and_puts_its_alerts_out(
+    judged: Store, complain: Complain, tell: Tell
+) -> None:
+    assert judged.case_of("forum:0") is None
+    told = [tell(sink="chat", case="C-1"), tell(sink="mail", case="C-1")]
+    assert judged.write(complain(mention="forum:0"), "forum:0", told, "v1")
+    assert judged.case_of("forum:0") == complain(mention="forum:0")
+    assert left(judged) == ["forum:1", "forum:2", "forum:3", "forum:4"]
+    assert [one.alert for one in judged.alerts_of("C-1")] == told
+
+
+def test_the_same_step_taken_twice_is_taken_once(judged: Store, complain: Complain, tell: Tell) -> None:
+    case = complain(mention="forum:0")
+    assert judged.write(case, "forum:0", [tell()], "v1")
+    judged.close("C-1", "answered", NOON)
+    assert not judged.write(case, "forum:0", [tell("A-2")], "v1")
+    assert judged.counts().closed == 1
+    assert judged.counts().alerts == {"chat": (1, 0)}
+
+
+def test_a_step_decided_on_a_case_that_has_changed_since_is_not_taken(
+    judged: Store, complain: Complain, tell: Tell
+) -> None:
+    case = complain(mention="forum:0")
+    judged.write(case, "forum:0", [], "v1")
+    joined = case.model_copy(update={"last_said_at": NOON + HOUR})
+    judged.close("C-1", "a person answered", NOON + HOUR)
+
+    assert not judged.write(joined, "forum:1", [tell()], "v1", was=case)
+    assert left(judged)[0] == "forum:1"
+    assert judged.case_of("forum:1") is None
+    assert judged.counts().alerts == {}
+
+    now = judged.case("C-1")
+    assert now is not None
+    assert judged.write(now.model_copy(update={"state": CaseState.OPEN}), "forum:1", [], "v1", was=now)
+    assert judged.counts().waiting == 1
+
+
+def test_related_cases_are_those_of_the_author_the_thread_or_the_words(judged: Store, complain: Complain) -> None:
+    words = "f" * 32
+    for hour, said in enumerate(
+        [{"author": "ann"}, {"author": "bob", "thread": "t"}, {"author": "cy", "fingerprint": words}, {"author": "dan"}]
+    ):
+        case = complain(f"C-{hour}", f"forum:{hour}", last_said_at=NOON + hour * HOUR, **said)
+        judged.write(case, f"forum:{hour}", [], "v1")
+    judged.close("C-1", "settled", NOON)
+
+    def related(
+        author: str | None = None, thread: str | None = None, fingerprint: str = "", since: int = 0
+    ) -> list[str]:
+        found = judged.related(
+            author=author, source="forum", thread=thread, fingerprint=fingerprint, since=NOON + since * HOUR
+        )
+        return [case.key for case in found]
+
+    assert related("ann", "t", words) == ["C-2", "C-1", "C-0"]
+    assert related("ann", "t", words, since=1) == ["C-2", "C-1"]
+    assert related() == related("nobody", "nowhere", "0") == []
+    assert judged.related(author="ann", source="mail", thread=None, fingerprint="", since=NOON) == []
+
+
+def test_an_author_or_a_thread_of_any_length_can_have_a_case(judged: Store, complain: Complain) -> None:
+    long = "".join(chr(0x4E00 + number * 7919 % 20000) for number in range(20_000))
+    assert judged.write(complain(author=long, thread=long), "forum:0", [], "v1")
+    assert judged.related(author=long, source="forum", thread=None, fingerprint="", since=NOON)
+
+
+def test_cases_come_with_what_was_said_the_nearest_deadline_first(
+    judged: Store, complain: Complain, say: Say, judge: Judge
+) -> None:
+    judged.write(complain("C-late", "forum:0", reply_by=NOON + 9 * HOUR), "forum:0", [], "v1")
+    judged.write(complain("C-soon", "forum:1", reply_by=NOON + HOUR, opened_at=NOON + HOUR), "forum:1", [], "v1")
+    soon = judged.case("C-soon")
+    assert soon is not None
+    judged.write(soon, "forum:2", [], "v1", was=soon)
+    judged.write(complain("C-done", "forum:3"), "forum:3", [], "v1")
+    judged.save("forum", [say("forum:2", text="edited")], [{}], [], None, heard_at=NOON)
+    assert judged.close("C-done", "answered", NOON + HOUR)
+
+    files = judged.cases()
+    assert [file.case.key for file in files] == ["C-soon", "C-late"]
+    assert [(mention.key, analysis) for mention, analysis in files[0].said] == [
+        ("forum:2", None),
+        ("forum:1", judge("forum:1")),
+    ]
+    assert [file.case.key for file in judged.cases(everything=True)] == ["C-soon", "C-late", "C-done"]
+    assert [file.case.key for file in judged.cases(1, everything=True)] == ["C-soon"]
+    assert [case.key for case in judged.cases_between(NOON, NOON + HOUR)] == ["C-done", "C-late"]
+
+
+def test_a_case_is_closed_once_with_a_reason(judged: Store, complain: Complain) -> None:
+    judged.write(complain(mention="forum:0"), "forum:0", [], "v1")
+    assert judged.close("C-1", "refunded", NOON + HOUR)
+    assert not judged.close("C-1", "again", NOON + 2 * HOUR)
+    assert not judged.close("C-none", "again", NOON)
+    closed = judged.case("C-1")
+    assert closed is not None
+    assert (closed.state, closed.closed_because, closed.closed_at) == (CaseState.CLOSED, "refunded", NOON + HOUR)
