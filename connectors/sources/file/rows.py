@@ -175,7 +175,7 @@ def _jsonl(text: _Lines) -> Iterator[Item]:
             continue
         row: Any = None
         try:
-            row = json.loads(line, parse_constant=_no_number)
+            row = json.loads(line.rstrip("\r\n"), parse_constant=_no_number)
         except json.JSONDecodeError as error:
             fault = fault or f"is no JSON ({error.msg}, column {error.colno})"
         except (ValueError, RecursionError) as error:
