@@ -61,7 +61,7 @@ def open_client(
     """
     for chatty in ("httpx", "httpcore"):  # they log whole addresses, and keys live in the query
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    inner = transport or httpx.HTTPTransport(retries=0)
+    inner = transport or httpx.HTTPTransport()
     patient = _Patient(inner, attempts=attempts, patience=patience, sleep=sleep)
     return _Client(transport=patient, headers={"User-Agent": AGENT}, timeout=TIMEOUT, follow_redirects=False)
 
@@ -134,18 +134,18 @@ class _Patient(httpx.BaseTransport):
         self._asked_at: dict[str, float] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        waited = 0.0
-        for attempt in range(1, self._attempts + 1):
+        waited, attempt = 0.0, 0
+        while True:
+            attempt += 1
             self._pause(request)
             try:
                 return self._once(request)
             except TemporaryError as error:
                 wait = self._wait(error, attempt)
-                if attempt == self._attempts or waited + wait > self._patience or not _repeatable(request, error):
+                if attempt >= self._attempts or waited + wait > self._patience or not _repeatable(request, error):
                     raise
             self._sleep(wait)
             waited += wait
-        raise AssertionError("unreachable: the last attempt returns or raises")
 
     def close(self) -> None:
         self._inner.close()

@@ -246,8 +246,9 @@ def test_an_answer_with_one_spoilt_item_costs_that_item_at_most(source: Source) 
     seen: list[Any] = []
     for place, exchange in enumerate(whole):
         for path in items(exchange["response"].get("json", {})):
-            if (item := at(exchange["response"]["json"], path)) in seen:
-                continue  # the same again in another answer
+            item, beside = (at(exchange["response"]["json"], way) for way in (path, path[:-1]))
+            if item in seen or path[-1] not in {0, len(beside) - 1}:
+                continue  # seen in another answer, or not at an end of its page, where a walk looks for its place
             seen.append(item)
             for change in one_field_at_a_time(exchange["response"]["json"], path):
                 altered = [*whole[:place], {**exchange, "response": {**exchange["response"], "json": change}}]
