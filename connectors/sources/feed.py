@@ -57,33 +57,31 @@ class Feed(Source, frozen=True):
         return value
 
     def pages(self, http: httpx.Client, since: str | None) -> Iterator[Page]:
-        """One page: a feed shows its newest entries and has no second one. Entries said word for word before stay out.
+        """One page: a feed shows its newest entries and has no second one. If all were heard before, none comes again.
 
-        Raises RefusedError where the feed is gone or sends us in a circle, ChangedError where something else answers.
+        Raises RefusedError where the feed sends us in a circle, ChangedError where something else answers.
         """
         home = self.url.get_secret_value()
         before = _remembered(since, home)
         answer, moved = _ask(http, before.get("url", home), before)
-        after = {"of": _hash(home), **({"url": moved} if moved != home else {})}
+        after: dict[str, Any] = {"of": _hash(home), **({"url": moved} if moved != home else {})}
         if answer.status_code == httpx.codes.NOT_MODIFIED:
             yield Page([], cursor=_cursor(before | after))
             return
         document = _document(answer)
-        heard_at = _heard_at(answer)
-        known = set(before.get("known", ()))
-        said: dict[str, dict[str, Any]] = {}
+        heard_at = _heard_at(answer).isoformat()
+        known = before.get("known", {})
+        items: dict[str, Item] = {}
         for entry in map(_without_mail, document["entries"]):
-            said.setdefault(_saying(entry), entry)  # the same words twice under two ids is one entry
-        language = document["feed"].get("language")
-        fresh = [
-            {"id": _native_id(entry), "entry": entry, "language": language, "heard_at": heard_at.isoformat()}
-            for saying, entry in said.items()
-            if saying not in known
-        ]
+            # Some feeds give the same words a new id now and then: the id and the time they were first heard with stay.
+            first_id, first_at = known.get(saying := _saying(entry), (_native_id(entry), heard_at))
+            told = {"id": first_id, "entry": entry, "language": document["feed"].get("language"), "heard_at": first_at}
+            items.setdefault(saying, told)
+        after["known"] = {saying: [item["id"], item["heard_at"]] for saying, item in items.items()}
         for field, header in (("etag", "etag"), ("modified", "last-modified")):
             if header in answer.headers:
                 after[field] = answer.headers[header]  # verbatim: it is theirs, not ours to understand
-        yield Page(fresh, cursor=_cursor({**after, "known": list(said)}))
+        yield Page([] if items.keys() <= known.keys() else list(items.values()), cursor=_cursor(after))
 
     def parse(self, item: Item) -> Mention:
         """One entry as a mention; an undated one, or one from the future, was said when it was heard."""

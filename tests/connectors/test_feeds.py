@@ -304,6 +304,8 @@ def test_the_same_words_at_the_same_link_under_a_new_id_are_not_heard_again() ->
     link = "<link>https://blog.example/a?utm_medium=rss</link>"
     _, cursor = walk(feed(), client((200, DATE, rss(item("1", more=link)))))
     assert walk(feed(), client((200, DATE, rss(item("2", more=link)))), cursor)[0] == []
+    keys = walk(feed(), client((200, DATE, rss(item("3", "New"), item("2", more=link)))), cursor)[0]
+    assert [key[-2:] for key in keys] == [":3", ":1"]
     both = rss(item("1", more=link), item("2", more="<link>http://blog.example/a/</link>"))
     assert len(heard(both)) == 1
 
@@ -315,15 +317,23 @@ def test_different_words_at_one_link_are_all_heard() -> None:
 
 def test_an_edited_entry_is_heard_again_under_its_key() -> None:
     keys, cursor = walk(feed(), client((200, DATE, rss(item("1", "Before"), item("2")))))
-    assert walk(feed(), client((200, DATE, rss(item("1", "After"), item("2")))), cursor)[0] == keys[:1]
+    assert walk(feed(), client((200, DATE, rss(item("1", "After"), item("2")))), cursor)[0] == keys
+
+
+def test_one_new_entry_that_cannot_be_read_does_not_stop_a_feed() -> None:
+    keys, cursor = walk(feed(), client((200, DATE, rss(item()))))
+    (batch,) = fetch(feed(), client((200, DATE, rss("<item><guid>7</guid></item>", item()))), cursor)
+    assert [mention.key for mention in batch.mentions] == keys
+    assert len(batch.rejected) == 1
+    assert batch.cursor not in {None, cursor}
 
 
 def test_an_undated_entry_was_said_when_it_was_first_heard() -> None:
-    body = rss(item())
-    assert heard(body)[0].said_at == HEARD_AT
-    _, cursor = walk(feed(), client((200, DATE, body)))
+    assert heard(rss(item()))[0].said_at == HEARD_AT
+    _, cursor = walk(feed(), client((200, DATE, rss(item()))))
     later = {"date": "Tue, 22 Sep 2026 12:00:00 GMT"}
-    assert walk(feed(), client((200, later, body)), cursor)[0] == []
+    (batch,) = fetch(feed(), client((200, later, rss(item("2", "New"), item()))), cursor)
+    assert [mention.said_at.day for mention in batch.mentions] == [22, 21]
 
 
 def test_a_server_without_a_clock_leaves_the_time_to_ours() -> None:
