@@ -117,7 +117,7 @@ def chunks(things: Sequence[Thing]) -> Iterator[Sequence[Thing]]:
 def _checked(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         message = f"the database address cannot be read; {_FORMS}"
         raise SettingsError(message) from None  # the driver's words may show the password
     kind, _, driver = parsed.drivername.partition("+")

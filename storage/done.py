@@ -83,14 +83,14 @@ class Done(Outbox):
             clues.append(select(CASES.c.key).where(CASES.c.thread == thread))
         if fingerprint:
             clues.append(select(CASES.c.key).where(CASES.c.fingerprint == fingerprint))
+        if not clues:
+            return []
         question = (
             select(*_CASE)
             .where(or_(*(CASES.c.key.in_(clue) for clue in clues)), CASES.c.last_said_at >= since)
             .order_by(CASES.c.last_said_at.desc(), CASES.c.key)
             .limit(_RELATED)
         )
-        if not clues:
-            return []
         with self._read() as connection:
             return [made(Case, row) for row in connection.execute(question)]
 

@@ -3,15 +3,17 @@
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DatabaseError
 
 from pipeline.errors import SettingsError, TemporaryError
-from storage.database import Database
+from storage.database import Database, first_line
 
 HEAD = "0001"
 """The newest revision in `migrations/versions`. Known here so that most runs need not import Alembic."""
 VERSION_TABLE = "earful_version"
 """Not Alembic's own name: a Prefect server in the same database has a table of that name."""
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_MEND = "check `database` in the settings, and that it is there and may be written to"
 _LOCK = 0x_EA_2F_01
 """Any number, the same for all of us: who holds it on PostgreSQL migrates."""
 
@@ -32,8 +34,10 @@ class Schema(Database):
                 if _version(connection) != HEAD:
                     _upgrade(connection, self.place)
         except TemporaryError as error:
-            message = f"{error}; check `database` in the settings, and that it is there and may be written to"
-            raise SettingsError(message) from error.__cause__
+            raise SettingsError(f"{error}; {_MEND}") from error
+        except DatabaseError as error:
+            message = f"the database {self.place} cannot be used: {first_line(error)}; {_MEND}"
+            raise SettingsError(message) from error
 
 
 def _version(connection: Connection) -> str | None:

@@ -25,9 +25,10 @@ METADATA.naming_convention = {
 }  # Alembic cannot drop on SQLite what has no name
 
 UNJUDGED = text("NOT judged")
-UNHANDLED = text("NOT handled")
+UNHANDLED = text("handled = false")
 WAITING = text("sent_at IS NULL")
-"""What is left to do. The index and the question must use the same words, or SQLite reads the whole table."""
+"""What is left to do. The index and the question must use the same words, or SQLite reads the whole table;
+that `handled` is a column of its index too makes SQLite prefer it to the wider one."""
 
 
 def _left(name: str, todo: object, *columns: str) -> Index:
@@ -105,7 +106,7 @@ class AnalysisRow(Analysis, table=True):
 
     __tablename__ = "analysis"
     __table_args__ = (
-        _left("ix_analysis_unhandled", UNHANDLED, "version", "said_at"),
+        _left("ix_analysis_unhandled", UNHANDLED, "handled", "version", "said_at"),
         Index("ix_analysis_version_said_at_lane", "version", "said_at", "lane"),
     )
 
@@ -160,9 +161,8 @@ class AlertRow(Alert, table=True):
     __tablename__ = "alert"
     __table_args__ = (
         _left("ix_alert_waiting", WAITING, "sink", "next_at", "key"),
-        _left("ix_alert_stuck", WAITING, "made_at"),
         Index("ix_alert_sink_sent_at", "sink", "sent_at"),
-        Index("ix_alert_sent_at", "sent_at"),
+        Index("ix_alert_sent_at_made_at", "sent_at", "made_at"),
     )
 
     key: str = Field(primary_key=True)

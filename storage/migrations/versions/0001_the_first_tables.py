@@ -38,15 +38,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", "sink", name=op.f("pk_alert")),
     )
     op.create_index(op.f("ix_alert_case"), "alert", ["case"])
-    op.create_index("ix_alert_sent_at", "alert", ["sent_at"])
+    op.create_index("ix_alert_sent_at_made_at", "alert", ["sent_at", "made_at"])
     op.create_index("ix_alert_sink_sent_at", "alert", ["sink", "sent_at"])
-    op.create_index(
-        "ix_alert_stuck",
-        "alert",
-        ["made_at"],
-        sqlite_where=sa.text("sent_at IS NULL"),
-        postgresql_where=sa.text("sent_at IS NULL"),
-    )
     op.create_index(
         "ix_alert_waiting",
         "alert",
@@ -192,9 +185,9 @@ def upgrade() -> None:
     op.create_index(
         "ix_analysis_unhandled",
         "analysis",
-        ["version", "said_at"],
-        sqlite_where=sa.text("NOT handled"),
-        postgresql_where=sa.text("NOT handled"),
+        ["handled", "version", "said_at"],
+        sqlite_where=sa.text("handled = false"),
+        postgresql_where=sa.text("handled = false"),
     )
     op.create_index("ix_analysis_version_said_at_lane", "analysis", ["version", "said_at", "lane"])
 
