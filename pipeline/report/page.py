@@ -1,0 +1,69 @@
+"""The page of a report: one HTML file that needs nothing else, on a desk, on a telephone, on paper or read aloud."""
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from pipeline.report import charts, words
+from pipeline.report.figures import Report
+from pipeline.trend import CONFIDENCE, FALSE_ALARMS, FALSE_DISCOVERIES, WARM_UP
+from pipeline.triage import Stage, Touchpoint
+
+SHADED_FROM = 5
+"""A cell of the journey with fewer mentions says its number, but is not coloured: its share would be chance."""
+TOLD_MOST = 6
+"""So many pressing cases are told in full; the others stand in a table."""
+
+_PAGES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_PAGES.filters |= {
+    word.__name__: word
+    for word in (
+        words.day,
+        words.interval,
+        words.language,
+        words.lasting,
+        words.moment,
+        words.name,
+        words.number,
+        words.peak,
+        words.percent,
+        words.points,
+        words.shift,
+        words.short,
+        words.strength,
+        words.times,
+    )
+}
+
+
+def render(report: Report) -> str:
+    """One self-contained HTML page: no script, no request to anywhere, the same bytes for the same report."""
+    cells = {(cell.stage, cell.touchpoint): cell for cell in report.journey}
+    return _PAGES.get_template("report.html.j2").render(
+        report=report,
+        summary=words.summary(report),
+        period=words.period(report.start, report.end),
+        before=words.period(report.before.start, report.before.end) if report.before else None,
+        peaks=words.loudest(report.peaks),
+        lanes=charts.lanes(report) if report.mentions else None,
+        feelings=charts.feelings(report) if report.negative.total else None,
+        category_bars=charts.categories(report.categories) if report.categories else None,
+        factor_bars=charts.factors(report.factors) if report.factors else None,
+        cells=cells,
+        stages=[stage for stage in (*Stage, None) if any(place[0] == stage for place in cells)],
+        touchpoints=[
+            touchpoint for touchpoint in (*Touchpoint, None) if any(place[1] == touchpoint for place in cells)
+        ],
+        told_most=TOLD_MOST,
+        shaded_from=SHADED_FROM,
+        confidence=CONFIDENCE,
+        false_alarms=FALSE_ALARMS,
+        false_discoveries=FALSE_DISCOVERIES,
+        warm_up=WARM_UP,
+    )
