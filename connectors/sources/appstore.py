@@ -21,8 +21,8 @@ from pipeline.text import plain
 API = "https://itunes.apple.com"
 DEEPEST = 10
 """Apple gives 10 pages of 50 reviews for each country and refuses the eleventh."""
-REMEMBERED = 100
-"""Reviews of each country kept in the cursor: two pages, so that one page of them is always found again."""
+REMEMBERED = 150
+"""Reviews of each country kept in the cursor: three pages, to find a whole one again behind new and late reviews."""
 PAUSE = 1.0
 """Seconds between two requests: the feed's limit is not documented, and the terms forbid to burden Apple's services.
 https://www.apple.com/legal/internet-services/terms/site.html"""

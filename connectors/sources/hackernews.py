@@ -118,7 +118,8 @@ class HackerNews(Source, frozen=True):
 
     def _says_it(self, hit: Item) -> bool:
         """The search also finds the phrase in names of authors: "gymshark" found one called romshark."""
-        return "strange" in hit or any(_words(self.phrase) in _words(str(hit.get(each) or "")) for each in _SEARCHED)
+        said = " ".join(str(hit.get(each) or "") for each in _SEARCHED)
+        return "strange" in hit or self.phrase.casefold() in said.casefold() or _words(self.phrase) in _words(said)
 
 
 def _id(hit: Item) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import ClassVar, Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 from pydantic import Field, SecretStr
@@ -125,7 +125,7 @@ class Mastodon(Source, frozen=True):
 
     @property
     def _host(self) -> str:
-        return httpx.URL(self.instance).netloc.decode()
+        return urlsplit(self.instance).netloc.rpartition("@")[2]
 
 
 def _joined(response: httpx.Response, link: str) -> httpx.URL:

@@ -86,6 +86,17 @@ def test_going_on_reads_no_more_than_what_is_new() -> None:
         assert len(place(batches)["us"]) == REMEMBERED
 
 
+def test_reviews_that_apple_lets_out_late_take_their_place_behind_newer_ones_and_are_heard() -> None:
+    store = Store(us=[review(n) for n in range(300)])
+    source = SOURCE.model_copy(update={"countries": ("us",)})
+    before = hear(store, None, source)
+    late = {1_000 + n: {"label": (NOON + timedelta(minutes=240 + n, seconds=30)).isoformat()} for n in range(40)}
+    store.reviews["us"] += [review(native, updated=written) for native, written in late.items()]
+    store.asked.clear()
+    assert set(late) <= set(keys(hear(store, before[-1].cursor, source)))
+    assert len(store.asked) == 3
+
+
 def test_an_edited_review_moves_up_and_is_heard_again() -> None:
     store = Store(us=[review(n) for n in range(120)])
     before = hear(store)
