@@ -15,7 +15,9 @@ FALSE_DISCOVERIES = 0.05
 """The expected share of chance findings among the changes that are called more than chance."""
 WARM_UP = 7
 """Days of listening before any day can be called a spike."""
-_WINDOW, _WORTH = 28, 5
+WINDOW = 28
+"""Days that make a day's usual."""
+_WORTH = 5
 
 
 class Rate(BaseModel, frozen=True):
@@ -163,7 +165,7 @@ def spikes(counts: Sequence[int], *, false_alarms: float = FALSE_ALARMS) -> list
     found: dict[int, Spike] = {}
     first = next((index for index, count in enumerate(counts) if count), len(counts))
     for index in range(first + WARM_UP, len(counts)):
-        window = range(max(first, index - _WINDOW), index)
+        window = range(max(first, index - WINDOW), index)
         calm = [counts[day] for day in window if day not in found]
         usual = calm if len(calm) * 2 >= len(window) else [counts[day] for day in window]
         p = _rarity(counts[index], usual)

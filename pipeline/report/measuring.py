@@ -15,7 +15,7 @@ from pipeline.report.gaps import Listening
 from pipeline.report.quotes import Best, Fans, chosen, order_of, quote
 from pipeline.report.tally import Tally
 from pipeline.sentiment import Feeling
-from pipeline.trend import WARM_UP, Trend, difference, notable, spikes, trend, wilson
+from pipeline.trend import WARM_UP, WINDOW, Trend, difference, notable, spikes, trend, wilson
 from pipeline.triage import Category, Factor, Lane, Stage, Touchpoint
 from pipeline.visit import Visit
 
@@ -43,17 +43,20 @@ def measure(
     """Measure what was said from `start` to before `end`, beside the period of equal length before it.
 
     `pairs` and `before` come in the order of `said_at` and may reach beyond their period: what lies outside is passed
-    over. `labels` and `quiet_after` are by name of source; a source named there is reported even if nothing was heard.
-    `as_of` is when the clocks of cases are read, the end by default. Raises ValueError for a period without length or
-    time zone.
+    over. Only peaks are held against up to four weeks of `before`, however short the period. `labels` and
+    `quiet_after` are by name of source; a source named there is reported even if nothing was heard. `as_of` is when
+    the clocks of cases are read, the end by default. Raises ValueError for a period without length or time zone.
     """
     if start.tzinfo is None or end.tzinfo is None or start >= end:
         raise ValueError("a period starts before it ends, and both ends have a time zone")
     named, now = dict(labels or {}), as_of or end
-    earlier = Tally(_back(start, end, zone), start, zone)
+    equal = _back(start, end, zone)
+    earlier = Tally(equal, start, zone)
+    usual = Tally(min(equal, _back(start, start + timedelta(days=WINDOW), zone)), start, zone)
     listening = Listening(start, min(now, end), quiet_after or {})
     for mention, analysis in before:
         earlier.add(mention, analysis)
+        usual.add(mention, analysis)
         listening.hear(mention)
     ours = [case for case in cases if concerns(case, start=start, end=end, as_of=now)]
     pressing = urgent(ours, as_of=now)
@@ -77,7 +80,7 @@ def measure(
     quotes = {topic: chosen(best.best(), named, _QUOTES) for topic, best in said.items()}
     quoted = {key: quote(*pair, named) for key, pair in found.items()}
     all_ = tally.all
-    watched, peaks = _peaks(tally, earlier)
+    watched, peaks = _peaks(tally, usual)
     return Report(
         brand=brand,
         zone=zone.key,
@@ -180,10 +183,10 @@ def _topics(
     return sorted(topics, key=lambda topic: (-topic.rate.count, topic.name))
 
 
-def _peaks(tally: Tally, earlier: Tally) -> tuple[int, list[Peak]]:
+def _peaks(tally: Tally, usual: Tally) -> tuple[int, list[Peak]]:
     """How many days of the period had a usual to be held against, and those that stood out."""
-    past, days = _begun(earlier), tally.calendar()
-    series = [earlier.days[day] for day in past] + [tally.days[day] for day in days]
+    past, days = _begun(usual), tally.calendar()
+    series = [usual.days[day] for day in past] + [tally.days[day] for day in days]
     first = next((number for number, facts in enumerate(series) if facts["about"]), len(series))
     peaks: list[Peak] = []
     for what, fact in (("mentions", "about"), ("complaints", "complaint")):

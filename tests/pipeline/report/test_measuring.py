@@ -160,6 +160,18 @@ def test_the_first_week_of_listening_is_not_watched_for_peaks(said: Said) -> Non
     assert measure(pairs, **WITHIN).watched_days == 31 - WARM_UP
 
 
+def test_a_week_is_held_against_four_weeks_before_it(said: Said) -> None:
+    past = [said(number, START - timedelta(hours=number)) for number in range(28 * 24, 0, -1)]
+    week = [said(9000 + number, START + timedelta(hours=2 * number)) for number in range(7 * 12)]
+    report = measure(week, before=past, **(WITHIN | {"end": START + timedelta(days=7)}))
+    assert report.watched_days == 7
+    assert report.before is not None
+    assert report.before.mentions.before == 7 * 24
+    burst = [said(20_000 + number, START + timedelta(days=3)) for number in range(90)]
+    peaks = measure(week + burst, before=past, **(WITHIN | {"end": START + timedelta(days=7)})).peaks
+    assert [peak.usual for peak in peaks] == [pytest.approx(24, abs=2)]
+
+
 def test_a_source_that_was_asked_but_said_nothing_is_reported(said: Said) -> None:
     report = measure([said(1, START)], labels={"forum": "Trail forum", "news": "News"}, **WITHIN)
     assert [(place.label, place.mentions) for place in report.sources] == [("Trail forum", 1), ("News", 0)]
