@@ -2,18 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 from prefect.client.schemas.objects import State
 from rich.console import Console
 
 from connectors.sources.file import File
+from desk import show
+from desk.demo.servers import open_town
 from desk.progress import StepProgress
+from flows.digest import report_of, write
 from flows.listen import bring_home, listen
 from flows.setup import Setup
 from pipeline.case import Case
 from pipeline.errors import SettingsError
+from pipeline.report import render
 from pipeline.route import Alert
 from pipeline.visit import Visit
 from storage.store import Counts
@@ -92,5 +96,36 @@ def import_once(settings: Path, file: Path, name: str | None, given: Mapping[str
 
 
 def demo_once(folder: Path, page: Path, console: Console) -> None:
-    """The demo: a month of the brand Hike, heard from servers on this machine by the real flow."""
-    raise NotImplementedError
+    """The demo: a month of the brand Hike, heard from servers on this machine by the real flow.
+
+    Writes the report to `page` and keeps its database, alerts and settings in `folder`, anew each time.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in ("earful.db", "earful.db-wal", "earful.db-shm", "alerts.jsonl"):
+        (folder / left).unlink(missing_ok=True)
+    settings = folder / "earful.toml"
+    end = datetime.now(UTC)
+    console.print(
+        "[bold]A month of Hike[/], a running-shoe brand that does not exist, told by servers on this machine."
+    )
+    with open_town(end, folder) as town:
+        settings.write_text(town.settings(), encoding="utf-8")
+        done = listen_once(settings, console)
+    show.listened(console, done, as_json=False)
+    console.print("\n[bold]Some of the alerts, and why they went there[/]")
+    show.alerts(console, done.sent)
+    setup = Setup.read(settings)
+    last = end.astimezone(setup.zone).date() + timedelta(1)
+    with setup.store() as store:
+        start, until = (datetime.combine(day, time(), setup.zone) for day in (last - timedelta(31), last))
+        report = report_of(setup, store, start, until)
+    write(page, render(report))
+    console.print()
+    show.reported(console, report, page, as_json=False)
+    console.print(
+        f"\nLook around: [bold]earful cases -s {settings}[/] · [bold]earful status -s {settings}[/]\n"
+        'For your own brand: [bold]earful init "Your Brand"[/], then [bold]earful check[/] and '
+        "[bold]earful try hacker-news[/];\n"
+        "[bold]earful listen[/] hears and alerts once, and docs/deploy.md puts it on a schedule.",
+        soft_wrap=True,
+    )

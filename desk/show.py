@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.report import summary
 from pipeline.text import shorten
 
 if TYPE_CHECKING:  # the flows import Prefect, which a table does not need
@@ -234,7 +235,7 @@ def reported(out: Console, report: "Report", page: Path, *, as_json: bool) -> No
     if as_json:
         dump(out, report.model_dump(mode="json"))
         return
-    out.print(Text(report.summary))
+    out.print(Text(summary(report)))
     out.print(f"Wrote [bold]{escape(str(page))}[/]", soft_wrap=True)
 
 

@@ -9,7 +9,7 @@ from prefect.futures import wait
 
 from flows.listen import SIDE_BY_SIDE, send
 from flows.setup import Setup
-from pipeline.report import Report, measure, render
+from pipeline.report import Report, measure, render, summary
 from pipeline.route import Alert, alert_key
 from storage.store import Store
 
@@ -48,10 +48,11 @@ def report_of(setup: Setup, store: Store, start: datetime, end: datetime) -> Rep
         brand=setup.brand.name,
         visits=store.visits(start, end),
         cases=store.cases_between(start, end),
-        source_labels={source.name: source.label for source in setup.sources},
+        labels={source.name: source.label for source in setup.sources},
         quiet_after={source.name: source.quiet_after for source in setup.sources},
         unanalysed=store.counts().unanalysed,
-        rejected=len(store.rejected(start)),
+        rejected=store.counts().rejected,
+        as_of=setup.now(),
     )
 
 
@@ -71,7 +72,7 @@ def word_of(setup: Setup, report: Report, page: Path, start: datetime) -> list[A
             sink=sink,
             kind="digest",
             title=f"{setup.brand.name}: the week of {start:%d %B %Y}",
-            text=report.summary,
+            text=summary(report),
             where=str(page),
             made_at=setup.now(),
         )

@@ -1,0 +1,5 @@
+"""`python -m desk` is `earful`."""
+
+from desk.cli import main
+
+main()

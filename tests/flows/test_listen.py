@@ -1,0 +1,143 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from prefect.client.schemas.objects import State
+
+from flows import listen as listening
+from flows.listen import listen, pause
+from pipeline.errors import RefusedError, TemporaryError
+from pipeline.mention import Mention
+from tests.flows.conftest import Town
+
+pytestmark = pytest.mark.usefixtures("prefect_api")
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prefect's own second try is tested once; elsewhere nobody waits for it."""
+    monkeypatch.setattr(listening, "collect", listening.collect.with_options(retries=0))
+
+
+def run(town: Town) -> State:
+    return listen(town.settings, return_state=True)
+
+
+def test_one_run_hears_judges_opens_cases_and_alerts_each_sink_once(town: Town) -> None:
+    town.write(plaints=6, praise=6)
+    assert run(town).is_completed()
+    with town.store() as store:
+        counts = store.counts()
+        assert (counts.mentions, counts.unanalysed) == (12, 0)
+        assert counts.waiting == counts.by_lane["service"] == 6
+        assert counts.alerts == {"log": (0, 6), "desk": (0, 6)}
+    assert len({alert["key"] for alert in town.logged()}) == len(town.logged()) == 6
+    assert len({key for key, _ in town.hooks}) == len(town.hooks) == 6
+
+
+def test_a_second_run_on_the_same_data_does_nothing(town: Town) -> None:
+    town.write(plaints=4, praise=4)
+    run(town)
+    told = len(town.hooks)
+    assert run(town).is_completed()
+    with town.store() as store:
+        assert [visit.new for visit in store.visits(LONG_AGO)][-2:] == [0, 0]
+        assert store.counts().waiting == 4
+    assert len(town.hooks) == told
+
+
+@pytest.mark.parametrize("status", [401, 429, 500])
+def test_a_broken_source_fails_the_run_after_the_others_were_served(town: Town, status: int) -> None:
+    town.write(plaints=4, praise=0)
+    town.broken["/forum.rss"] = status
+    state = run(town)
+    assert state.is_failed()
+    with town.store() as store:
+        visits = store.last_visits()
+        assert visits["survey"].visit.error is None
+        assert visits["survey"].new == 2
+        failed = visits["forum"].visit
+        assert str(status) in str(failed.error)
+        assert failed.who_acts == ("the operator" if status == 401 else "nobody: Earful tries again by itself")
+        assert store.cursor("forum") is None
+        assert store.counts().waiting == 2
+    town.broken.clear()
+    assert run(town).is_completed()
+    with town.store() as store:
+        assert store.counts().waiting == 4
+
+
+def test_a_sink_that_is_down_delays_its_own_alerts_only_and_then_hears_each_once(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town.write(plaints=4, praise=0)
+    town.broken["/hook"] = 503
+    assert run(town).is_failed()
+    assert len(town.logged()) == 4
+    assert town.hooks == []
+    town.broken.clear()
+    monkeypatch.setattr(listening.Setup, "now", lambda _: datetime.now(UTC) + timedelta(hours=2))
+    assert run(town).is_completed()
+    assert len({key for key, _ in town.hooks}) == len(town.hooks) == 4
+    assert len(town.logged()) == 4
+
+
+def test_a_new_version_of_the_classifiers_judges_again_but_opens_no_second_case(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town.write(plaints=4, praise=4)
+    run(town)
+    monkeypatch.setattr("pipeline.analysis.RULES", "another")
+    assert run(town).is_completed()
+    with town.store() as store:
+        assert store.unanalysed(town.setup().analyst().version, 10) == []
+        assert store.counts().waiting == 4
+    assert len(town.hooks) == 4
+
+
+def test_an_edited_mention_is_judged_again(town: Town) -> None:
+    town.write(plaints=0, praise=2)
+    run(town)
+    town.entries = ["Update: the sole came off after one run, I want my money back, nobody answers."]
+    assert run(town).is_completed()
+    with town.store() as store:
+        assert store.counts().waiting == 1
+
+
+def test_the_brands_own_reply_is_no_complaint_and_answers_the_case(town: Town) -> None:
+    setup = town.setup()
+    said = datetime(2026, 11, 2, 12, tzinfo=UTC)
+    plaint = Mention(key="x:1", source="forum", kind="post", text="My parcel never arrived, order 77, nobody answers.", said_at=said, author="mia")
+    reply = Mention(
+        key="x:2", source="forum", kind="comment", text="Sorry! We are looking into your refund.", parent="x:1",
+        said_at=said + timedelta(hours=1), author="@Hike-Care",
+    )  # fmt: skip
+    with setup.store() as store:
+        store.migrate()
+        mentions = [listening.signed(setup, setup.sources[0], mention) for mention in (plaint, reply)]
+        assert [mention.by_brand for mention in mentions] == [False, True]
+        assert {mention.brand for mention in mentions} == {"Hike"}
+        store.save("forum", mentions, [{}, {}], [], None, heard_at=said)
+    town.write(plaints=0, praise=0)
+    assert run(town).is_completed()
+    with setup.store() as store:
+        case = store.case_of("x:1")
+        assert case is not None
+        assert case.answered_at == reply.said_at
+        assert store.case_of("x:2") == case
+
+
+def test_wrong_settings_stop_the_run_before_anything_happens(town: Town) -> None:
+    town.settings.write_text(town.settings.read_text("utf-8").replace('kind = "feed"', 'kind = "fed"'), encoding="utf-8")
+    state = run(town)
+    assert state.is_failed()
+    assert "there is no kind 'fed'" in str(state.message)
+    assert not (town.folder / "earful.db").exists()
+
+
+def test_an_alert_waits_longer_after_each_failure_and_never_less_than_asked() -> None:
+    refused = RefusedError("no")
+    waits = [pause(attempts, refused) for attempts in range(6)]
+    assert waits == sorted(waits)
+    assert pause(0, TemporaryError("later", timedelta(hours=3))) == timedelta(hours=3)
+    assert pause(9, TemporaryError("later", timedelta(seconds=1))) == timedelta(hours=1)
