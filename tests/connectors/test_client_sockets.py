@@ -3,11 +3,13 @@
 import gzip
 import json
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -16,6 +18,7 @@ from connectors import client
 from connectors.client import json_of, open_client
 from pipeline.errors import RefusedError, SettingsError, TemporaryError
 from tests.connectors.answers import never
+from tests.connectors.sinks.receivers import certificate
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
@@ -25,7 +28,7 @@ def serve() -> Iterator[Callable[[Answer], str]]:
     """Starts a server that answers every GET by a function; its address."""
     servers: list[ThreadingHTTPServer] = []
 
-    def start(respond: Answer) -> str:
+    def start(respond: Answer, tls: ssl.SSLContext | None = None) -> str:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 respond(self)
@@ -35,9 +38,11 @@ def serve() -> Iterator[Callable[[Answer], str]]:
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         server.daemon_threads = True
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         servers.append(server)
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        return f"http://127.0.0.1:{server.server_address[1]}/here"
+        return f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}/here"
 
     yield start
     for server in servers:
@@ -151,3 +156,10 @@ def test_a_key_that_cannot_be_a_header_is_the_operators_matter(serve: Callable[[
         with open_client(sleep=never) as http, pytest.raises(SettingsError) as caught:
             http.get(address, headers={"Authorization": f"Bearer {broken}"})
         assert broken.strip() not in str(caught.value)
+
+
+def test_a_certificate_nobody_vouches_for_is_refused(serve: Callable[..., str], tmp_path: Path) -> None:
+    context, _ = certificate(tmp_path)
+    address = serve(lambda handler: reply(handler, 200), context)
+    with open_client(sleep=never) as http, pytest.raises(RefusedError, match="certificate is not trusted"):
+        http.get(address)
