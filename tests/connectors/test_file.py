@@ -281,6 +281,18 @@ def test_the_settings_name_columns_and_constants(file: Path) -> None:
     }
 
 
+def test_a_column_can_be_named_as_none(file: Path) -> None:
+    (mention,) = read(file, "text;user;date\nGood;Ann;03/04/2026\n", columns={"author": "", "said_at": ""})
+    assert mention.author is None
+
+
+def test_a_kind_of_another_vocabulary_counts_only_where_it_is_asked_for(file: Path) -> None:
+    assert read(file, "text;kind\nGood;tweet\n")[0].kind is MentionKind.POST
+    assert read(file, "text;kind\nGood;message\n")[0].kind is MentionKind.MESSAGE
+    batches = walk(written(file, "text;kind\nGood;tweet\nFine;post\n"), columns={"kind": "kind"})
+    assert [line for line, _ in aside(batches)] == ["line 2"]
+
+
 def test_the_brand_of_the_source_wins_over_a_column_nobody_named(file: Path) -> None:
     assert read(file, "text;company\nGood;Acme\n", brand="Hike")[0].brand == "Hike"
 
@@ -313,6 +325,7 @@ def test_each_bad_row_is_kept_aside_with_its_line_and_the_good_ones_are_in(file:
         ("line 4", "the row has 3 columns, where the head has 4"),
         ("line 5", "the row has 5 columns, where the head has 4"),
         ("line 6", "the row has NUL bytes in it"),
+        ("line 8", "the row has neither text nor rating"),
         ("line 9", "the quotes of the row do not match"),
         ("line 10", "the row has 5 columns, where the head has 4"),
     ]
@@ -484,6 +497,12 @@ def test_a_file_read_once_is_read_on_where_it_grew_and_from_the_start_where_it_c
     assert numbers(walk(path, grown[-1].cursor)) == list(range(1, 2600))
     write(HEAD + rows_of(1, 5))
     assert numbers(walk(path, grown[-1].cursor)) == list(range(1, 5))
+
+
+def test_other_settings_read_the_same_file_again(file: Path) -> None:
+    cursor = walk(written(file, HEAD + ROW))[-1].cursor
+    assert texts(walk(file, cursor)) == []
+    assert texts(walk(file, cursor, constants={"brand": "Hike"})) == ["Good shoes"]
 
 
 def test_a_last_line_that_was_half_written_is_read_again_whole(tmp_path: Path) -> None:

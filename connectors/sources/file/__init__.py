@@ -46,7 +46,7 @@ class File(Source, frozen=True):
         default="auto", description="If its name does not say it."
     )
     columns: dict[mapping.Field, str] = Field(
-        default_factory=dict, description='Which column holds what, such as { text = "Comment", said_at = "Sent on" }.'
+        default_factory=dict, description='Which column holds what: { text = "Comment", author = "" }; "" is no column.'
     )
     constants: dict[Constant, str] = Field(default_factory=dict, description="What is the same for every row.")
     where: dict[str, str | tuple[str, ...]] = Field(
@@ -99,7 +99,10 @@ class File(Source, frozen=True):
         """
         del http
         named: Format | None = None if self.format == "auto" else self.format
-        content = see_through(self.path, since, named=named, encoding=self.encoding)
+        # Other settings read other things in the same rows: then the file is read again from the start.
+        settings = _fingerprint({"settings": self.model_dump_json(exclude={"path"})})
+        told, _, place = (since or "").partition(" ")
+        content = see_through(self.path, place if told == settings else None, named=named, encoding=self.encoding)
         if content.encoding not in {"", "utf-8"}:
             _LOG.warning("%s: %s is not UTF-8, read as %s", self.name, self.path.name, content.encoding)
         heard_at = datetime.fromtimestamp(self.path.stat().st_mtime, UTC).isoformat()
@@ -110,14 +113,14 @@ class File(Source, frozen=True):
                 unchecked = False
             items = [item | {"heard_at": heard_at} for item in read if self._wanted(item)]
             left_out += len(read) - len(items)
-            yield Page(items, cursor=known.cursor())
+            yield Page(items, cursor=f"{settings} {known.cursor()}")
         _LOG.info("%s: %s read; %d rows left out by `where`", self.name, self.path.name, left_out)
 
     def parse(self, item: Item) -> Mention:
         """One row as a mention; a row without a date was said when the file was written."""
         if "fault" in item:
             raise RecordError(item["fault"])
-        values = self._values(item["row"])
+        values = self.values(item["row"])
         stars = mapping.rating(values.get("rating"), *self._ends(item["row"], values))
         title, text = (self._text(values.get(field)) for field in ("title", "text"))
         if not (text or title) and stars is None:
@@ -131,7 +134,7 @@ class File(Source, frozen=True):
             {
                 "key": self._key(said.get("id") or _fingerprint(said)),
                 "source": self.name,
-                "kind": said.get("kind") or (MentionKind.POST if stars is None else MentionKind.REVIEW),
+                "kind": self._kind(said.get("kind"), MentionKind.POST if stars is None else MentionKind.REVIEW),
                 "title": title or None,
                 "text": text or title,
                 "said_at": said_at or datetime.fromisoformat(item["heard_at"]),
@@ -150,13 +153,17 @@ class File(Source, frozen=True):
         """The line (in Parquet, the row) it stood in."""
         return str(item.get("at", "?"))
 
+    def _kind(self, told: str | None, otherwise: MentionKind) -> str:
+        """The kind a row names; a word of another vocabulary counts only where the settings ask for that column."""
+        return told if told and (told in {*MentionKind} or "kind" in self.columns) else otherwise
+
     def _columns(self, row: Item) -> dict[mapping.Field, str]:
         constant: set[mapping.Field] = {*self.constants}
         if self.brand:
             constant.add("brand")
         return dict(mapping.found(tuple(row), tuple(self.columns.items()), frozenset(constant)))
 
-    def _values(self, row: Item) -> dict[str, Any]:
+    def values(self, row: Item) -> dict[str, Any]:
         """What the row says, by field; where it says nothing, what is the same for all."""
         values: dict[str, Any] = {field: row.get(column) for field, column in self._columns(row).items()}
         for field, value in ({"brand": self.brand} | dict(self.constants)).items():
@@ -196,7 +203,7 @@ class File(Source, frozen=True):
         there = dict.fromkeys(column for row in sample for column in row)
         shown = ", ".join(column for column in there if len(column) <= 40)[:400]  # noqa: PLR2004 - longer is no name
         for column in [*self.columns.values(), *self.where]:
-            if column not in there:
+            if column and column not in there:
                 self._refuse(f"has no column {column!r}; its columns are: {shown}")
         used = [self._columns(row) for row in sample]
         if not any("text" in columns or "rating" in columns for columns in used):
@@ -208,7 +215,7 @@ class File(Source, frozen=True):
         """Refuse the file if a column has values and not one of them can be read."""
         asked = 0
         for row in sample:
-            values = self._values(row)
+            values = self.values(row)
             if mapping.string(values.get(field)) is None:
                 continue
             asked += 1

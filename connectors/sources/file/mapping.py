@@ -83,7 +83,7 @@ def plain_name(column: str) -> str:
 def found(
     columns: tuple[str, ...], named: tuple[tuple[Field, str], ...], constant: frozenset[Field]
 ) -> Mapping[Field, str]:
-    """The column of each field: as the settings name it; else, where no constant is set, by `NAMES`."""
+    """The column of each field: as the settings name it ("" for none); else, where no constant is set, by `NAMES`."""
     mapping: dict[Field, str] = dict(named)
     free = {plain_name(column): column for column in reversed(columns) if column not in mapping.values()}
     for field, names in NAMES.items():
@@ -91,7 +91,7 @@ def found(
             column = next((free[name] for name in names if name in free), None)
             if column is not None:
                 mapping[field] = column
-    return mapping
+    return {field: column for field, column in mapping.items() if column}
 
 
 def string(value: Any) -> str | None:  # noqa: ANN401 - a cell is anything

@@ -31,6 +31,9 @@ DELIMITERS = ",;\t|"
 
 def pages(content: Content, delimiter: str | None) -> Iterator[tuple[list[Item], Known]]:
     """The rows after those already known, `PAGE` at a time, each page with how far the file is then read."""
+    if content.format != "parquet" and content.known.size == content.size:
+        yield [], content.known
+        return
     try:
         with unpacked(content.path) as stream:
             if content.format == "parquet":
@@ -127,8 +130,8 @@ def _csv(text: _Lines, delimiter: str) -> Iterator[Item]:
             yield {"at": at, "raw": raw, "fault": f"the quotes of the row do not match ({error})"}
             continue
         raw, fault = text.settle()
-        if not any(fields):
-            continue
+        if not fields:
+            continue  # an empty line
         if fault is None and len(fields) != len(head):
             fault = f"has {len(fields)} columns, where the head has {len(head)}"
         if fault:
