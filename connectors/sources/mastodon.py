@@ -18,8 +18,8 @@ PAGE = 40
 MOST_FIRST_PAGES = 200
 """Below the 300 requests in 5 minutes that an instance allows: https://docs.joinmastodon.org/api/rate-limits/"""
 OVERLAP = timedelta(hours=6)
-"""Read again at each call: a post of another instance that arrives late takes its place by the time it was written,
-behind newer ones, and an author may edit."""
+"""Read again at each call, for authors edit. An id is the time a post arrived at the instance, so that seldom anything
+slips in behind the place; what does (some servers date a late post's id back) is heard within this time as well."""
 
 _MILLISECOND = (
     1 << 16

@@ -117,7 +117,7 @@ def test_whenever_posts_arrive_within_the_overlap_each_is_heard(arrivals: list[t
     assert {*keys(first), *keys(second)} == {native for native, _ in posts}
 
 
-def test_a_post_that_arrives_late_takes_its_place_behind_newer_ones_and_is_heard() -> None:
+def test_a_late_post_that_its_server_dates_back_behind_newer_ones_is_heard() -> None:
     newest = snowflake(NOON)
     late = snowflake(NOON - OVERLAP + timedelta(minutes=1))
     too_late = snowflake(NOON - OVERLAP - timedelta(minutes=1))
