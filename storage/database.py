@@ -7,6 +7,7 @@ from enum import EnumType
 from functools import cache
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
+from sqlite3 import OperationalError as SqliteError
 from types import TracebackType
 from typing import Any, Self, TypeVar, get_args
 
@@ -22,6 +23,8 @@ CHUNK = 1000
 """Rows of one statement: enough for bulk speed, few enough for flat memory and every limit on parameters."""
 _PATIENCE = 30
 """Seconds a writer on SQLite waits for the one before it, and a connection to PostgreSQL for its answer."""
+_TRIES = 20
+"""A file becomes a WAL database once in its life; so many processes may try to make it one at one moment."""
 _DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 _FORMS = 'write "sqlite:///earful.db" for a file, or "postgresql://user:password@host/name"'
 
@@ -153,10 +156,23 @@ def _open(url: URL) -> Engine:
 def _prepare(connection: SqliteConnection, _: object) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves: the driver would say it too late
     connection.execute("PRAGMA foreign_keys = ON")
-    # Readers and the one writer do not wait for each other.
-    connection.execute("PRAGMA journal_mode = WAL")
+    _let_read_while_writing(connection)
     # What was committed survives a power cut, so that no alert goes out twice; one sync a batch costs little.
     connection.execute("PRAGMA synchronous = FULL")
+
+
+def _let_read_while_writing(connection: SqliteConnection) -> None:
+    for _ in range(_TRIES):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except SqliteError as error:
+            # Alone of all statements this one does not wait for its turn, so we wait for a turn and try again.
+            if "locked" not in str(error):
+                raise
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        else:
+            return
 
 
 def _begin(connection: Connection) -> None:
