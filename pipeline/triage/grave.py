@@ -74,7 +74,10 @@ _RULES = _rules(tomllib.loads(_FILE.decode()))
 
 
 def grave(words: str) -> list[Signal]:
-    """Each grave signal in a text at most once, in the order of the text. Reads English; elsewhere only the plainest words."""
+    """Each grave signal in a text at most once, in the order of the text.
+
+    Reads English; of seven more languages only the plainest words.
+    """
     flat = _flat(words)
     begun = [(hit.start(), _RULES.meant[hit.group()]) for hit in _RULES.begins.finditer(flat)]
     found: dict[str, Signal] = {}
