@@ -237,7 +237,7 @@ def test_a_rating_has_its_scale(
     assert mention.kind is MentionKind.REVIEW
 
 
-@pytest.mark.parametrize("rating", ["11", "0", "-1", "good", "1e400", "NaN", "7/5"])
+@pytest.mark.parametrize("rating", ["11", "0", "-1", "good", "1e400", "inf", "7/5"])
 def test_a_rating_off_its_scale_costs_its_row(file: Path, rating: str) -> None:
     batches = walk(written(file, f"{HEAD}{ROW}2;;{rating};Fine\n"))
     assert texts(batches) == ["Good shoes"]
@@ -249,6 +249,12 @@ def test_a_rating_without_words_is_a_mention_and_a_row_without_either_is_none(fi
     batches = walk(written(file, HEAD + "1;;5;\n2;;;\n3;;;  \n"))
     assert [(mention.rating, mention.text) for mention in batches[0].mentions] == [(5, "")]
     assert aside(batches) == [(f"line {line}", "the row has neither text nor rating") for line in (3, 4)]
+
+
+@pytest.mark.parametrize("nothing", ["", "-", "?/10", "n/a", "NaN", "null", "k. A."])
+def test_a_word_for_nothing_is_no_rating_and_no_date(file: Path, nothing: str) -> None:
+    (mention,) = read(file, f"{HEAD}1;{nothing};{nothing};{nothing or 'nothing'}\n")
+    assert (mention.rating, mention.text) == (None, nothing or "nothing")
 
 
 def test_a_title_alone_is_what_was_said(file: Path) -> None:
@@ -655,6 +661,11 @@ def test_customers_of_a_real_care_log_are_read_without_settings_but_who_speaks(s
     mentions = [mention for batch in batches for mention in batch.mentions]
     assert (len(mentions), aside(batches)) == (1177, [])
     assert all(2018 <= mention.said_at.year <= 2020 and mention.brand and mention.thread for mention in mentions)
+
+
+def test_every_row_of_the_labelled_mentions_can_be_read(shared: Path) -> None:
+    batches = walk(shared / "gold/dev.jsonl")
+    assert (len(texts(batches)), aside(batches)) == (441, [])
 
 
 def test_real_lounge_reviews_are_read_without_settings(shared: Path) -> None:

@@ -68,6 +68,8 @@ DATES = (
 EARLIEST, LATEST = datetime(1980, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 """Outside, a date is a slip, or a number that was no date."""
 
+_UNTOLD = re.compile(r"(?:-+|\?|n/?a|nan|nat|null|none|k\.? ?a\.?)?(?:\s*/\s*\d+)?", re.IGNORECASE)
+"""How exports write that there is no rating or date, such as "n/a" or "?/10"."""
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
 _OUT_OF = re.compile(rf"({_NUMBER.pattern})\s*(?:/|out of|of|von|sur|de|di|van)\s*(\d+(?:[.,]\d+)?)", re.IGNORECASE)
 _OFFSET = re.compile(r"\s+(?=[+-]\d\d:?\d\d$)|\s*(?:UTC|GMT)$")
@@ -115,7 +117,8 @@ def number(value: Any) -> float:  # noqa: ANN401 - a cell is anything
 
 def rating(value: Any, low: float, high: float | None) -> tuple[float, float, float] | None:  # noqa: ANN401 - a cell
     """Rating and its scale, or None for an empty cell; "4/5" brings its own upper end. RecordError off the scale."""
-    if string(value) is None:
+    written = string(value)
+    if written is None or _UNTOLD.fullmatch(written):
         return None
     if isinstance(value, str) and (parts := _OUT_OF.fullmatch(value.strip())):
         value, high = parts[1], number(parts[2])
@@ -132,7 +135,7 @@ def rating(value: Any, low: float, high: float | None) -> tuple[float, float, fl
 def when(value: Any, date_format: str | None, zone: tzinfo) -> datetime | None:  # noqa: ANN401 - a cell is anything
     """A time, aware, or None for an empty cell; epoch seconds or milliseconds too. RecordError where it is no date."""
     written = string(value)
-    if written is None:
+    if written is None or _UNTOLD.fullmatch(written):
         return None
     told = _formatted(written, (date_format,)) if date_format else _epoch(written) or _iso(written) or _mailed(written)
     told = told or (None if date_format else _formatted(written, DATES))
