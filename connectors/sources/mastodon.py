@@ -21,9 +21,7 @@ OVERLAP = timedelta(hours=6)
 """Read again at each call, for authors edit. An id is the time a post arrived at the instance, so that seldom anything
 slips in behind the place; what does (some servers date a late post's id back) is heard within this time as well."""
 
-_MILLISECOND = (
-    1 << 16
-)  # an id is the time in milliseconds, then 16 bits: https://docs.joinmastodon.org/methods/timelines/
+_MILLISECOND = 1 << 16  # what one adds to an id, see Snowflake: https://docs.joinmastodon.org/api/guidelines/#id
 _NOT_FOR_ALL = ("private", "direct")
 
 
