@@ -269,8 +269,9 @@ def _language(entry: dict[str, Any], of_feed: str | None) -> str | None:
 
 
 def _native_id(entry: dict[str, Any]) -> str:
-    made_up = _hash(entry.get("title"), entry.get("published") or entry.get("updated"), *map(_text, _contents(entry)))
-    return str(entry.get("id") or entry.get("link") or made_up)
+    if given := entry.get("id") or entry.get("link"):
+        return str(given)
+    return _hash(entry.get("title"), entry.get("published") or entry.get("updated"), *map(_text, _contents(entry)))
 
 
 def _saying(entry: dict[str, Any]) -> str:
