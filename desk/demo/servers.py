@@ -133,7 +133,7 @@ def main(folder: Path, port: int = 8710) -> None:
     say = Console(highlight=False, soft_wrap=True).print
     with open_town(datetime.now(UTC), folder, port) as town:
         (folder / "earful.toml").write_text(town.settings(), encoding="utf-8")
-        say(f"Hike's month is told at {town.address}. In another terminal: earful listen {folder / 'earful.toml'}")
+        say(f"Hike's month is told at {town.address}. In another terminal: earful listen -s {folder / 'earful.toml'}")
         say("Ctrl+C closes it.")
         try:
             Event().wait()
