@@ -231,6 +231,12 @@ def test_what_is_no_feed_is_named(body: bytes) -> None:
         heard(body)
 
 
+@pytest.mark.parametrize("character", ["&#xD800;", "&#99999999999;"])
+def test_what_breaks_the_library_is_named(character: str) -> None:
+    with pytest.raises(ChangedError, match=r"GET blog\.example: the feed cannot be read \((Unicode|Overflow)"):
+        heard(f"<rss version='2.0'><channel><item><title>{character}</title></item>".encode())
+
+
 def test_a_feed_without_entries_is_a_quiet_feed() -> None:
     assert heard(rss()) == []
 
@@ -341,6 +347,12 @@ def test_a_server_without_a_clock_leaves_the_time_to_ours() -> None:
     for headers in ({}, {"date": "yesterday"}, {"date": "Wed, 21 Oct 2099 07:28:00 GMT"}):
         batch = next(iter(fetch(feed(), client((200, headers, rss(item()))), None)))
         assert before <= batch.mentions[0].said_at <= datetime.now(UTC)
+
+
+def test_a_time_that_no_calendar_has_is_the_time_of_hearing() -> None:
+    (page,) = feed().pages(client((200, DATE, rss(item()))), None)
+    entry = page.items[0]["entry"] | {"published_parsed": [10**6, 1, 1, 0, 0, 0, 0, 1, 0]}
+    assert feed().parse(page.items[0] | {"entry": entry}).said_at == HEARD_AT
 
 
 @pytest.mark.parametrize(
