@@ -258,13 +258,25 @@ def _days(starts: Sequence[date], width: int) -> Spec:
 
 
 def _named(peaks: dict[date, Peak], starts: Sequence[date], totals: dict[date, int], width: int) -> list[Spec]:
-    """What is written above the bars of days that stood out, leaning inwards at the edges."""
-    rows = []
-    for start, peak in peaks.items():
-        where = starts.index(start) / max(1, len(starts) - 1)
-        align = "left" if where < 0.15 else "right" if where > 0.85 else "center"  # noqa: PLR2004 - the edges
+    """What is written above the bars of days that stood out, leaning inwards at the edges.
+
+    Of neighbours whose dates would meet, only the one that stood out most is named, and none whose date would be
+    written over a taller bar; the others keep the mark.
+    """
+    rows: list[Spec] = []
+    told: list[float] = []
+    half = 0.08 if width == WIDE else 0.13
+    for start, peak in sorted(peaks.items(), key=lambda item: (item[1].p, item[0])):
+        at = starts.index(start)
+        where = at / max(1, len(starts) - 1)
+        align = "left" if where < 2 * half else "right" if where > 1 - 2 * half else "center"
+        reach = round(half * len(starts)) * (1 if align == "center" else 2)
+        beside = starts[max(0, at - reach) : at + reach + 1]
+        room = all(abs(where - other) >= 2 * half for other in told) and all(totals[start] >= totals[d] for d in beside)
+        told += [where] * room
         text = f"▲ {day(peak.day)}" if width == WIDE else f"▲ {short(peak.day)}"
-        rows.append({"day": start.isoformat(), "count": totals[start], "text": text, "align": align})
+        named = {"text": text, "align": align} if room else {"text": "▲", "align": "center"}
+        rows.append({"day": start.isoformat(), "count": totals[start], **named})
     return rows
 
 

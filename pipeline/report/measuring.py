@@ -20,7 +20,8 @@ from pipeline.triage import Category, Factor, Lane, Stage, Touchpoint
 from pipeline.visit import Visit
 
 Pairs = Iterable[tuple[Mention, Analysis]]
-_ENOUGH_A_DAY, _EMPTY_HEAD = 40, 7
+_ENOUGH_A_DAY, _FORTNIGHT, _SCRAP = 40, 14, 4
+_EMPTY_HEAD = 7
 _CALLS, _QUOTES, _ADVOCATES = 25, 3, 6
 
 
@@ -216,12 +217,11 @@ def _day(day: date, facts: Counter[str]) -> Day:
 
 
 def _feelings(tally: Tally) -> list[Stretch]:
-    """Share of feelings a day where there is enough to say, else a week from Monday to Sunday."""
+    """Share of feelings a day where a day says enough or the period is short, else a week from Monday to Sunday."""
     days = tally.calendar()
-    daily = tally.all["felt"] >= _ENOUGH_A_DAY * len(days)
+    daily = len(days) <= _FORTNIGHT or tally.all["felt"] >= _ENOUGH_A_DAY * len(days)
     stretches: list[Stretch] = []
-    for _, group in groupby(days, key=lambda day: day if daily else day - timedelta(days=day.weekday())):
-        together = list(group)
+    for together in [[day] for day in days] if daily else _weeks(days):
         negative, positive, felt = (
             sum(tally.days[day][fact] for day in together) for fact in (Feeling.NEGATIVE, Feeling.POSITIVE, "felt")
         )
@@ -231,6 +231,16 @@ def _feelings(tally: Tally) -> list[Stretch]:
             )
         )
     return stretches
+
+
+def _weeks(days: list[date]) -> list[list[date]]:
+    """Weeks from Monday to Sunday; the scrap of one at either end of the period goes with its neighbour."""
+    weeks = [list(week) for _, week in groupby(days, key=lambda day: day.isocalendar()[:2])]
+    if len(weeks[0]) < _SCRAP:
+        weeks[:2] = [weeks[0] + weeks[1]]
+    if len(weeks[-1]) < _SCRAP:
+        weeks[-2:] = [weeks[-2] + weeks[-1]]
+    return weeks
 
 
 def _journey(tally: Tally) -> list[Cell]:

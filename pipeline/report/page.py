@@ -53,7 +53,9 @@ def render(report: Report) -> str:
         peaks=words.loudest(report.peaks),
         lanes=charts.lanes(report) if report.mentions else None,
         feelings=charts.feelings(report) if report.negative.total else None,
-        category_bars=charts.categories(report.categories) if report.categories else None,
+        category_bars=charts.categories(report.categories)
+        if any(one.rate.count for one in report.categories)
+        else None,
         factor_bars=charts.factors(report.factors) if report.factors else None,
         cells=cells,
         stages=[stage for stage in (*Stage, None) if any(place[0] == stage for place in cells)],

@@ -1,5 +1,6 @@
 """Quotes: the few mentions of each topic that a report shows, chosen from any number of them in little memory."""
 
+import re
 from collections.abc import Hashable, Iterable
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
@@ -11,7 +12,8 @@ from pipeline.mention import Mention
 from pipeline.report.figures import Advocate, Quote
 from pipeline.text import shorten
 
-_KEPT, _LONGEST, _TELLING = 24, 360, 20
+_KEPT, _LONGEST, _TELLING = 24, 360, 30
+_ADDRESSES = re.compile(r"https?://\S+|[@#]\S+")
 
 Kept = TypeVar("Kept")
 Order = tuple[float | str, ...]
@@ -82,7 +84,7 @@ def engagement(mention: Mention) -> int:
 
 def order_of(mention: Mention, analysis: Analysis) -> Order:
     """Who is quoted first: what says something, what others took up, what we are surest of; the key ends every tie."""
-    terse = len(mention.text) < _TELLING
+    terse = len(_ADDRESSES.sub("", mention.text)) < _TELLING
     sure = analysis.lane_probabilities.get(analysis.lane) or 0.0
     return (float(terse), -float(engagement(mention)), -sure, mention.key)
 

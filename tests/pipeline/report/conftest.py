@@ -1,9 +1,11 @@
 """A month of a brand's life, made up and always the same, for every test of the report."""
 
+import json
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -20,50 +22,10 @@ ZONE = ZoneInfo("Europe/Berlin")
 START, END = datetime(2026, 10, 1, tzinfo=ZONE), datetime(2026, 11, 1, tzinfo=ZONE)
 SOURCES = {"forum": "Trail forum", "app": "App Store reviews", "social": "Mastodon #hike", "news": "News feeds"}
 
-SERVICE = {
-    Category.TECHNICAL_PROBLEM: [
-        "Checkout has been down all morning, my basket empties itself every time I press pay. No order went through.",
-        "The app throws me back to the start page as soon as I enter my address. Third phone, same thing.",
-        "Is anyone else getting a white page when paying? I have tried four times since breakfast.",
-    ],
-    Category.DELIVERY: [
-        "Ordered on the 2nd, promised in three days, and nine days later the tracking still says 'label printed'.",
-        "The parcel was left in the rain and the box had fallen apart. Shoes soaked through.",
-    ],
-    Category.RETURN_REFUND: [
-        "I sent the pair back three weeks ago and still wait for my money. Nobody can tell me where it is.",
-        "The return label you sent is for another country. How am I meant to send these back?",
-    ],
-    Category.PRODUCT_DEFECT: [
-        "Sole came off the left shoe after eleven days, on a gravel path, not even on rock.",
-        "The eyelet tore out on the second walk. For this price I had hoped for a winter at least.",
-    ],
-    Category.WAIT_CONTACT: ["Forty minutes on hold and then the line went dead. Is there a person at Hike at all?"],
-    Category.QUESTION: ["Does the Ridge 3 come in a wide fit? My feet are not getting any narrower."],
-    Category.BILLING_PAYMENT: ["I was charged twice for one pair. My bank shows both payments as settled."],
-    Category.STAFF_CONDUCT: ["The assistant in the city shop laughed when I asked for a larger size."],
-}
-EXPERIENCE = {
-    (Factor.PRODUCT_QUALITY, Feeling.POSITIVE): [
-        "Two hundred kilometres in the Ridge 3 and the grip is still superb on wet stone."
-    ],
-    (Factor.PRODUCT_QUALITY, Feeling.NEGATIVE): [
-        "The new foam goes flat so quickly. The old model was in another league."
-    ],
-    (Factor.EMOTIONAL_CONNECTION, Feeling.POSITIVE): [
-        "I got engaged in these shoes 😍🏔️ they are coming to every summit with us."
-    ],
-    (Factor.PRICE_VALUE, Feeling.NEGATIVE): ["A hundred and ninety for a trail shoe is simply too much now."],
-    (Factor.PRICE_VALUE, Feeling.POSITIVE): ["Not cheap, but they outlive three pairs of anything else. Worth it."],
-    (Factor.SERVICE_QUALITY, Feeling.POSITIVE): [
-        "They replaced my pair without a single question. This is how it is done."
-    ],
-    (Factor.EASE_OF_USE, Feeling.NEGATIVE): ["Finding the size chart takes six taps. Why is it hidden?"],
-    (Factor.EASE_OF_USE, Feeling.NEUTRAL): ["The new lacing is different. Takes some getting used to."],
-    (Factor.BRAND_IMAGE, Feeling.POSITIVE): ["Lovely that they repair old shoes instead of selling new ones."],
-    (Factor.CONSISTENCY, Feeling.NEGATIVE): ["One price in the shop and another in the app. Every single time."],
-    (Factor.SPEED_EFFORT, Feeling.NEGATIVE): ["Took me an hour and three forms to register a guarantee."],
-}
+TEXTS = json.loads(Path(__file__).with_name("month.json").read_text(encoding="utf-8"))
+SERVICE: dict[Category, list[str]] = {Category(name): texts for name, texts in TEXTS["service"].items()}
+EXPERIENCE = [(Factor(factor), Feeling(feeling), text) for factor, feeling, text in TEXTS["experience"]]
+UNREAD: dict[str, str] = TEXTS["unread"]
 PLACES = {
     Category.TECHNICAL_PROBLEM: (Stage.PURCHASE, Touchpoint.APP),
     Category.DELIVERY: (Stage.DELIVERY, Touchpoint.PRODUCT),
@@ -74,10 +36,7 @@ PLACES = {
     Category.BILLING_PAYMENT: (Stage.PURCHASE, Touchpoint.WEBSITE),
     Category.STAFF_CONDUCT: (Stage.PURCHASE, Touchpoint.STORE),
 }
-UNREAD = {
-    "fi": "Kengät hajosivat heti ensimmäisellä lenkillä, todella pettynyt.",
-    "ja": "二回目の山で靴底が剥がれました。",
-}
+
 
 Pair = tuple[Mention, Analysis]
 
@@ -170,13 +129,13 @@ def _service(number: int, said_at: datetime, chance: random.Random, category: Ca
 
 
 def _experience(number: int, said_at: datetime, chance: random.Random) -> Pair:
-    (factor, feeling), texts = chance.choices(list(EXPERIENCE.items()), [9, 4, 6, 4, 2, 4, 2, 2, 3, 2, 1])[0]
+    factor, feeling, text = chance.choices(EXPERIENCE, [9, 4, 6, 4, 2, 4, 2, 2, 3, 2, 1])[0]
     scores = {Feeling.POSITIVE: (0.2, 0.95), Feeling.NEUTRAL: (-0.1, 0.1), Feeling.NEGATIVE: (-0.9, -0.1)}
     return pair(
         number,
         said_at,
         source=chance.choices(["forum", "app", "social"], [3, 3, 5])[0],
-        text=chance.choice(texts),
+        text=text,
         author=f"trail_{chance.randint(1, 160)}",
         author_reach=int(90 * chance.paretovariate(0.9)) if chance.random() < 0.6 else None,
         factor=factor,

@@ -183,6 +183,13 @@ def test_feelings_are_told_by_the_day_only_where_a_day_says_enough(said: Said) -
     assert [stretch.first.day for stretch in weeks] == [1, 5, 12, 19, 26]
     many = [said(number, START + timedelta(minutes=number * 30)) for number in range(31 * 48)]
     assert len(measure(many, **WITHIN).feelings) == 31
+    assert len(measure(few, **(WITHIN | {"end": START + timedelta(days=7)})).feelings) == 7
+
+
+def test_the_scrap_of_a_week_goes_with_its_neighbour() -> None:
+    march: dict[str, Any] = {"start": datetime(2026, 3, 1, tzinfo=BERLIN), "end": datetime(2026, 4, 1, tzinfo=BERLIN)}
+    weeks = measure([], **(WITHIN | march)).feelings
+    assert [(week.first.day, week.last.day) for week in weeks] == [(1, 8), (9, 15), (16, 22), (23, 31)]
 
 
 def test_the_versions_of_every_classifier_are_kept(said: Said) -> None:

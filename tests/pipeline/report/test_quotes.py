@@ -25,7 +25,7 @@ def test_the_best_are_the_best_of_all_however_few_are_kept(things: list[tuple[in
 def test_what_others_took_up_is_quoted_first_and_a_bare_word_last(said: Callable[..., Any]) -> None:
     long = "This is long enough to say something about it."
     pairs = [
-        said(1, NOON, text="ok", likes=900),
+        said(1, NOON, text="@hike https://hike.example #hike ok", likes=900),
         said(2, NOON, text=long),
         said(3, NOON, text=long, likes=3),
         said(4, NOON, text=long, reposts=2),
