@@ -1,9 +1,12 @@
 """What the tests of the memory share: an open store, and short ways to say and to judge something."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, make_url, text
 
 from pipeline.analysis import Analysis
 from pipeline.case import Case
@@ -15,11 +18,49 @@ from storage.store import Store
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
 
 
-@pytest.fixture
-def store(database: str) -> Iterator[Store]:
-    with Store(database) as opened:
-        opened.migrate()
-        yield opened
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database that has been migrated from nothing: once, since it takes longer than most tests."""
+    file = tmp_path_factory.mktemp("template") / "earful.db"
+    with Store(f"sqlite:///{file}") as made:
+        made.migrate()
+    return file
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgres: str) -> str:
+    """The name of a PostgreSQL database that has been migrated from nothing."""
+    engine = create_engine(postgres, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("CREATE DATABASE template_of_stores"))
+    engine.dispose()
+    with Store(_named(postgres, "template_of_stores")) as made:
+        made.migrate()
+    return "template_of_stores"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A migrated and empty store, once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        file = shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "earful.db")
+        with Store(f"sqlite:///{file}") as opened:
+            yield opened
+        return
+    template, address = request.getfixturevalue("postgresql_template"), request.getfixturevalue("postgres")
+    engine = create_engine(address, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE store_of_a_test TEMPLATE {template}"))
+        try:
+            with Store(_named(address, "store_of_a_test")) as opened:
+                yield opened
+        finally:
+            connection.execute(text("DROP DATABASE store_of_a_test WITH (FORCE)"))
+    engine.dispose()
+
+
+def _named(address: str, database: str) -> str:
+    return make_url(address).set(database=database).render_as_string(hide_password=False)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """How SQLite answers what the store asks: whatever is already done is not looked at again."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -50,9 +51,8 @@ QUESTIONS: dict[str, Callable[[Store], object]] = {
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_no_question_reads_a_whole_table(question: str, tmp_path: Path) -> None:
-    with Store(f"sqlite:///{tmp_path / 'earful.db'}") as store:
-        store.migrate()
+def test_no_question_reads_a_whole_table(question: str, sqlite_template: Path, tmp_path: Path) -> None:
+    with Store(f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'earful.db')}") as store:
         with asked(store) as sent:
             QUESTIONS[question](store)
         selects = [(statement, values) for statement, values in sent if statement.startswith("SELECT")]
@@ -77,9 +77,10 @@ def test_no_question_reads_a_whole_table(question: str, tmp_path: Path) -> None:
         ("waiting", "ix_alert_sent_at_made_at"),
     ],
 )
-def test_what_is_left_to_do_comes_from_the_index_of_it_in_order(question: str, index: str, tmp_path: Path) -> None:
-    with Store(f"sqlite:///{tmp_path / 'earful.db'}") as store:
-        store.migrate()
+def test_what_is_left_to_do_comes_from_the_index_of_it_in_order(
+    question: str, index: str, sqlite_template: Path, tmp_path: Path
+) -> None:
+    with Store(f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'earful.db')}") as store:
         with asked(store) as sent:
             QUESTIONS[question](store)
         with store._read() as connection:  # noqa: SLF001 - plans are below the store's doors
