@@ -251,7 +251,7 @@ def lived(seed: int = 1, daily: float = 20) -> Month:
             source="app",
             started_at=day + timedelta(hours=6 * number),
             ended_at=day + timedelta(hours=6 * number, seconds=4),
-            error="GET itunes.apple.com/de/rss/customerreviews: 403" if 40 < number < 46 else None,
+            error="GET reviews.example/de/page=1: 403" if 40 < number < 46 else None,
             who_acts="the operator" if 40 < number < 46 else None,
         )
         for number in range(124)
