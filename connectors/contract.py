@@ -88,10 +88,17 @@ class Sink(BaseModel, ABC, frozen=True, extra="forbid"):
         """Deliver one alert and return a receipt: what the other side said, or the id it gave."""
 
 
+MANY = 20
+"""Strange items, and not one that can be read, after which a source must have changed its form."""
+STRANGE = (RecordError, LookupError, TypeError, ValueError, AttributeError, OverflowError)
+"""What `parse` may raise on an item that is not as documented; pydantic's ValidationError is a ValueError."""
+
+
 def fetch(source: Source, http: httpx.Client, since: str | None) -> Iterator[Batch]:
     """Walk a source and read what it says, a page at a time.
 
-    One strange item is kept aside with its reason. A walk in which nothing could be read raises ChangedError.
+    One strange item is kept aside with its reason. A walk in which nothing could be read raises ChangedError, unless
+    it goes on from a place and brought only a few items: those may well be strange all by themselves.
     """
     read = strange = 0
     for page in source.pages(http, since):
@@ -101,15 +108,15 @@ def fetch(source: Source, http: httpx.Client, since: str | None) -> Iterator[Bat
         for item in page.items:
             try:
                 mention = source.parse(item)
-            except (RecordError, ValidationError, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            except STRANGE as error:
                 rejected.append(Rejected(item=_raw(item), place=source.place(item), reason=reason(error)))
             else:
                 mentions.append(mention)
                 raws.append(item)
         read, strange = read + len(mentions), strange + len(rejected)
-        last = page.cursor is not None and strange and not read
-        yield Batch(mentions, raws, rejected, None if last else page.cursor)
-    if strange and not read:
+        changed = not read and strange >= (1 if since is None else MANY)
+        yield Batch(mentions, raws, rejected, None if changed else page.cursor)
+    if not read and strange >= (1 if since is None else MANY):
         message = f"{source.name}: none of {strange} items could be read; {source.label} may have changed"
         raise ChangedError(message)
 
@@ -117,7 +124,8 @@ def fetch(source: Source, http: httpx.Client, since: str | None) -> Iterator[Bat
 def reason(error: Exception) -> str:
     """Why an item was strange, in words that carry none of its text."""
     if isinstance(error, ValidationError):
-        return "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'item'}: {fault['msg']}" for fault in error.errors())[:500]
+        faults = [f"{'.'.join(map(str, fault['loc'])) or 'item'}: {fault['msg']}" for fault in error.errors()]
+        return "; ".join(faults)[:500]
     if isinstance(error, KeyError):
         return f"the field {error.args[0]!r} is missing"
     if isinstance(error, RecordError):

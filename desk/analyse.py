@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import httpx
 
-from connectors.contract import Item, reason
+from connectors.contract import STRANGE, Item, reason
 from connectors.sources.file import File
 from pipeline.analysis import Analysis, Analyst
 from pipeline.classifier import Reading
@@ -37,27 +37,22 @@ def analyse_file(file: Path, out: Path | None) -> Analysed:
     `out` takes its name only when it is complete: a file half written is never left in its place.
     """
     rows = errors = 0
-    analyst = Analyst()
     with _written(out) as stream:
-        for judged in answers(File(kind="file", name="analyse", path=file), analyst):
+        for judged in answers(file, Analyst()):
             stream.write(json.dumps(judged, ensure_ascii=False) + "\n")
             rows += 1
             errors += "error" in judged
     return Analysed(rows, errors)
 
 
-def answers(source: File, analyst: Analyst) -> Iterator[dict[str, Any]]:
-    """One answer for each row, in order, a page of rows at a time."""
+def answers(file: Path, analyst: Analyst) -> Iterator[dict[str, Any]]:
+    """One answer for each row, in order, a page of rows at a time. When a text was said plays no part here."""
+    source = File(kind="file", name="analyse", path=file, columns={"said_at": ""})
     with httpx.Client() as unused:
         for page in source.pages(unused, None):
-            readings, faults, names = [], [], []
-            for item in page.items:
-                reading, fault = _reading(source, item)
-                readings.append(reading)
-                faults.append(fault)
-                names.append(_name(source, item))
-            for name, analysis, fault in zip(names, analyst.analyse(readings), faults, strict=True):
-                yield answer(name, analysis) | ({"error": fault} if fault else {})
+            read = [_read(source, item) for item in page.items]
+            for row, analysis in zip(read, analyst.analyse([row.reading for row in read]), strict=True):
+                yield answer(row.name, analysis) | ({"error": row.fault} if row.fault else {})
 
 
 def answer(name: str | int, analysis: Analysis) -> dict[str, Any]:
@@ -66,22 +61,26 @@ def answer(name: str | int, analysis: Analysis) -> dict[str, Any]:
     return {"id": name, **{field: told[field] for field in FIELDS}}
 
 
-def _reading(source: File, item: Item) -> tuple[Reading, str | None]:
-    """The row as it is judged, and why not if it cannot be read: then there are no words, which is unscored."""
+@dataclass(frozen=True, slots=True)
+class _Row:
+    name: str | int
+    reading: Reading
+    fault: str | None = None
+
+
+def _read(source: File, item: Item) -> _Row:
+    """A row as it is judged, and what of it could not be read. A row without any words is no fault: it is unscored."""
+    number = int("".join(filter(str.isdigit, source.place(item))) or 0)
+    if "row" not in item:
+        return _Row(number, Reading(key="", text=""), reason(RecordError(item["fault"])))
+    values = source.values(item["row"])
+    given, text = values.get("id"), values.get("text")
+    name = given if isinstance(given, int | str) and given != "" else number
     try:
-        return Reading.of(source.parse(item)), None
-    except (RecordError, ValueError) as error:
-        silent = "row" in item and not str(source.values(item["row"]).get("text") or "").strip()
-        return Reading(key=source.place(item), text=""), None if silent else reason(error)
-
-
-def _name(source: File, item: Item) -> str | int:
-    """The row's own id, or the line it stands in."""
-    given = source.values(item["row"]).get("id") if "row" in item else None
-    place = source.place(item)
-    if isinstance(given, int | str) and given != "":
-        return given
-    return int(place) if place.isdigit() else place
+        return _Row(name, Reading.of(source.parse(item)))
+    except STRANGE as error:
+        words = text if isinstance(text, str) else ""
+        return _Row(name, Reading(key="", text=words), reason(error) if words.strip() else None)
 
 
 @contextmanager

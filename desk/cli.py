@@ -50,8 +50,11 @@ def main() -> None:
 
 
 @contextmanager
-def in_words() -> Iterator[None]:
-    """Say what Earful knows went wrong in words, and end with the exit code a script can use."""
+def in_words(refused: int = FAILED) -> Iterator[None]:
+    """Say what Earful knows went wrong in words, and end with the exit code a script can use.
+
+    `refused` is the one for a RefusedError: a file that is refused whole is unusable, a source that refuses has failed.
+    """
     try:
         yield
     except SettingsError as error:
@@ -59,7 +62,7 @@ def in_words() -> Iterator[None]:
         raise typer.Exit(UNUSABLE) from error
     except EarfulError as error:
         err.print(f"[red]{type(error).__name__}[/]: {show.plain(error)} ({error.who_acts} must act)", soft_wrap=True)
-        raise typer.Exit(FAILED) from error
+        raise typer.Exit(refused if isinstance(error, RefusedError) else FAILED) from error
 
 
 def _version(*, asked: bool) -> None:
@@ -175,13 +178,14 @@ def import_(
 ) -> None:
     """Bring in an export once. Rows that cannot be read are kept aside with their line and reason.
 
-    Importing the same file again adds nothing. Afterwards `earful listen` judges and routes.
+    Importing the same file again adds nothing. Afterwards `earful listen` judges and routes. Exit code 1 if rows were
+    kept aside, 2 if the file is not what its name says.
 
     Example: `earful import survey.csv --column text=Comment --column rating=Score --option rating_max=10`
     """
     from desk.run import import_once
 
-    with in_words():
+    with in_words(refused=UNUSABLE):
         pairs = {"columns": column, "constants": constant, "where": where, "option": option}
         done = import_once(settings, file, name, {kind: _pairs(kind, given or []) for kind, given in pairs.items()})
     show.imported(out, done)
@@ -193,7 +197,7 @@ def _pairs(kind: str, given: list[str]) -> dict[str, str]:
     for pair in given:
         if "=" not in pair:
             raise SettingsError(f"--{kind.rstrip('s')} {pair}: write it as NAME=VALUE")
-    return dict((pair.partition("=")[0], pair.partition("=")[2]) for pair in given)
+    return {pair.partition("=")[0]: pair.partition("=")[2] for pair in given}
 
 
 @app.command()
@@ -214,7 +218,7 @@ def analyse(
     """
     from desk.analyse import analyse_file
 
-    with in_words():
+    with in_words(refused=UNUSABLE):
         done = analyse_file(file, out_file)
     err.print(f"{done.rows:,} rows judged" + (f", {done.errors:,} could not be read" if done.errors else ""))
     if done.errors:

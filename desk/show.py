@@ -180,7 +180,7 @@ def imported(out: Console, done: "Imported") -> None:
     if done.rejected:
         out.print(f"[yellow]{done.visit.rejected:,} rows were kept aside:[/]")
         for place, why in done.rejected[:20]:
-            out.print(f"  line {escape(place)}: {escape(why)}")
+            out.print(f"  {escape(place)}: {escape(why)}")
         if len(done.rejected) > 20:  # noqa: PLR2004 - as many as fit a screen
             out.print(f"  … and {len(done.rejected) - 20:,} more")
     out.print("Next: [bold]earful listen[/] judges and routes them.")

@@ -14,7 +14,7 @@ from pipeline.route import Alert, alert_key
 from storage.store import Store
 
 
-@flow(name="digest", task_runner=SIDE_BY_SIDE, validate_parameters=False)
+@flow(name="digest", task_runner=SIDE_BY_SIDE, validate_parameters=False, persist_result=False)
 def digest(settings: Path = Path("earful.toml")) -> list[State]:
     """Write last week's report into the folder of [digest] and tell its sinks."""
     setup = Setup.read(Path(settings))

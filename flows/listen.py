@@ -56,7 +56,7 @@ PATIENT: dict[str, Any] = {
 }
 
 
-@flow(name="listen", task_runner=SIDE_BY_SIDE, validate_parameters=False)
+@flow(name="listen", task_runner=SIDE_BY_SIDE, validate_parameters=False, persist_result=False)
 def listen(settings: Path = Path("earful.toml")) -> list[State]:
     """Hear, judge, open, send. Fails for a broken source or sink, after all the others are served."""
     setup = Setup.read(Path(settings))

@@ -161,9 +161,9 @@ class Setup(BaseModel):
         return _named(self.sources, name, "source")
 
     def place(self, source: str) -> str:
-        """Where a mention was heard, for people: "Mastodon (hashtag)"; the bare name of a source no longer listed."""
+        """Where a mention was heard, for people: "fedi, Mastodon"; the bare name of a source no longer listed."""
         labels = {listed.name: listed.label for listed in self.sources}
-        return f"{labels[source]} ({source})" if source in labels else source
+        return f"{source}, {labels[source]}" if source in labels else source
 
     def sink(self, name: str) -> AnySink:
         """The sink of that name; SettingsError names those there are."""

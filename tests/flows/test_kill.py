@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from flows.listen import LEASE
-from tests.flows.conftest import Town
+from tests.town import Town
 
 STEPS = """
 import logging, os, signal, sys

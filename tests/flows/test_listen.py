@@ -7,7 +7,7 @@ from flows import listen as listening
 from flows.listen import listen, pause
 from pipeline.errors import RefusedError, TemporaryError
 from pipeline.mention import Mention
-from tests.flows.conftest import Town
+from tests.town import Town
 
 pytestmark = pytest.mark.usefixtures("prefect_api")
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)

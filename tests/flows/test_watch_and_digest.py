@@ -8,7 +8,7 @@ from flows.digest import digest, last_monday
 from flows.listen import listen
 from flows.setup import Setup
 from flows.watch import watch
-from tests.flows.conftest import Town
+from tests.town import Town
 
 pytestmark = pytest.mark.usefixtures("prefect_api")
 
