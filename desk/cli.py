@@ -3,8 +3,6 @@
 import json
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from importlib.metadata import version as installed_version
 from importlib.resources import files
@@ -13,15 +11,11 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.console import Console
 
 from desk import show
-from pipeline.errors import EarfulError, RefusedError, SettingsError
-
-FAILED = 1
-"""Exit code: it ran, and a source, a sink or a row failed."""
-UNUSABLE = 2
-"""Exit code: nothing ran; the settings or the words of the command cannot work."""
+from desk.console import FAILED, HERE, UNUSABLE, Json, Settings, err, in_words, out
+from desk.status import status as status_of
+from pipeline.errors import SettingsError
 
 app = typer.Typer(
     name="earful",
@@ -32,37 +26,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",
 )
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
-
-Settings = Annotated[
-    Path,
-    typer.Option("--settings", "-s", envvar="EARFUL_SETTINGS", help="The settings file.", show_default=True),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of words for a person.")]
-HERE = Path("earful.toml")
 
 
 def main() -> None:
     """Run the command line; errors that Earful knows are said in words, without a traceback."""
     logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
     app()
-
-
-@contextmanager
-def in_words(refused: int = FAILED) -> Iterator[None]:
-    """Say what Earful knows went wrong in words, and end with the exit code a script can use.
-
-    `refused` is the one for a RefusedError: a file that is refused whole is unusable, a source that refuses has failed.
-    """
-    try:
-        yield
-    except SettingsError as error:
-        err.print(f"[red]The settings cannot work.[/]\n{show.plain(error)}", soft_wrap=True)
-        raise typer.Exit(UNUSABLE) from error
-    except EarfulError as error:
-        err.print(f"[red]{type(error).__name__}[/]: {show.plain(error)} ({error.who_acts} must act)", soft_wrap=True)
-        raise typer.Exit(refused if isinstance(error, RefusedError) else FAILED) from error
 
 
 def _version(*, asked: bool) -> None:
@@ -150,8 +119,8 @@ def try_(
 def listen(settings: Settings = HERE, as_json: Json = False) -> None:
     """Hear what is new, judge it, open cases and send alerts, once.
 
-    Exit code 0 when all went well, 1 when a source or a sink failed (the others were served), 2 when the settings cannot
-    work. On a schedule: `prefect deploy --all`, see docs/deploy.md.
+    Exit code 0 when all went well, 1 when a source or a sink failed (the others were served), 2 when the settings
+    cannot work. On a schedule: `prefect deploy --all`, see docs/deploy.md.
     """
     from desk.run import listen_once
 
@@ -225,53 +194,6 @@ def analyse(
         raise typer.Exit(FAILED)
 
 
-cases = typer.Typer(help="What waits for an answer.", invoke_without_command=True)
-app.add_typer(cases, name="cases")
-
-
-@cases.callback()
-def list_cases(
-    context: typer.Context,
-    settings: Settings = HERE,
-    everything: Annotated[bool, typer.Option("--all", help="Answered and closed ones too.")] = False,
-    most: Annotated[int, typer.Option("--most", "-n", min=1, help="Show this many at most.")] = 50,
-    as_json: Json = False,
-) -> None:
-    """List what waits for an answer, the nearest deadline first."""
-    context.obj = settings
-    if context.invoked_subcommand is not None:
-        return
-    from flows.setup import Setup
-
-    with in_words():
-        setup = Setup.read(settings)
-        with setup.store() as store:
-            store.migrate()
-            found = store.cases(most, everything=everything)
-            waiting = store.counts().waiting
-    show.cases(out, setup, found, waiting, as_json=as_json)
-
-
-@cases.command("close")
-def close_case(
-    context: typer.Context,
-    key: Annotated[str, typer.Argument(help="The case, such as C-7H2QK4MZ5P.")],
-    because: Annotated[str, typer.Option(help="Why it needs no answer any more.")] = "answered",
-) -> None:
-    """Close a case, with a reason that stays on it."""
-    from flows.setup import Setup
-
-    with in_words():
-        setup = Setup.read(context.obj)
-        with setup.store() as store:
-            store.migrate()
-            found = store.close(key, because, setup.now())
-    if not found:
-        err.print(f"[red]There is no open case {key}.[/] `earful cases` lists them.")
-        raise typer.Exit(FAILED)
-    out.print(f"Closed {key}: {because}")
-
-
 @app.command()
 def report(
     settings: Settings = HERE,
@@ -315,7 +237,7 @@ def status(settings: Settings = HERE, as_json: Json = False) -> None:
         setup = Setup.read(settings)
         with setup.store() as store:
             store.migrate()
-            healthy = show.status(out, setup, store, as_json=as_json)
+            healthy = status_of(out, setup, store, as_json=as_json)
     if not healthy:
         raise typer.Exit(FAILED)
 

@@ -75,7 +75,7 @@ class Imported:
 
 
 def import_once(settings: Path, file: Path, name: str | None, given: Mapping[str, Mapping[str, str]]) -> Imported:
-    """Bring in `file` through the same path as every other source. SettingsError or RefusedError if it cannot be read."""
+    """Bring in `file` the way of every other source. SettingsError or RefusedError if it cannot be read."""
     setup = Setup.read(settings)
     listed = {source.name for source in setup.sources}
     stem = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in file.name.partition(".")[0])

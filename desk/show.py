@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # the flows import Prefect, which a table does not need
     from pipeline.mention import Mention
     from pipeline.report import Report
     from pipeline.route import Alert
-    from storage.store import CaseFile, Counts, Store
+    from storage.store import Counts
 
 LANES = {"service": "bold red", "experience": "cyan", "noise": "dim", "unscored": "yellow"}
 GRAVER = {"critical": "bold red", "high": "red", "normal": "", "low": "dim"}
@@ -144,7 +144,8 @@ def listened(out: Console, done: "Listened", *, as_json: bool) -> None:
     summed(out, done.judged, done.counts)
     new = len(done.opened)
     out.print(
-        f"[bold]{new:,}[/] cases opened, [bold]{len(done.sent):,}[/] alerts sent, {done.counts.waiting:,} cases wait for an answer"
+        f"[bold]{new:,}[/] cases opened, [bold]{len(done.sent):,}[/] alerts sent, "
+        f"{done.counts.waiting:,} cases wait for an answer"
     )
     told = Counter((alert.team, alert.sink) for alert in done.sent)
     for (team, sink), number in told.most_common():
@@ -186,50 +187,6 @@ def imported(out: Console, done: "Imported") -> None:
     out.print("Next: [bold]earful listen[/] judges and routes them.")
 
 
-def cases(out: Console, setup: "Setup", found: "Sequence[CaseFile]", waiting: int, *, as_json: bool) -> None:
-    """What waits for an answer."""
-    if as_json:
-        dump(out, [_case(file) for file in found])
-        return
-    if not found:
-        out.print("Nothing waits for an answer.")
-        return
-    now = setup.now()
-    listed = table("case", "due", "urgency", "about", "team", "who", "what they said")
-    for file in found:
-        case = file.case
-        said = file.said[-1][0] if file.said else None
-        about = ", ".join(part.replace("_", " ") for part in (*case.grave, case.category) if part)
-        listed.add_row(
-            case.key,
-            _due(case.reply_by, now)
-            if case.answered_at is None and case.closed_at is None
-            else Text("answered", "green"),
-            Text(case.urgency or "", GRAVER.get(case.urgency or "", "")),
-            about,
-            case.team,
-            Text(said.author or "somebody") if said else "",
-            Text(shorten(" ".join(said.text.split()), 120)) if said else "",
-        )
-    out.print(listed)
-    out.print(
-        f"{len(found):,} shown, {waiting:,} wait for an answer. Close one: earful cases close {found[0].case.key}"
-    )
-
-
-def _due(reply_by: datetime, now: datetime) -> Text:
-    late = now - reply_by
-    return Text(f"{span(late)} late", "bold red") if late > timedelta() else Text(f"in {span(-late)}")
-
-
-def _case(file: "CaseFile") -> dict[str, Any]:
-    mentions = [
-        {"mention": said.model_dump(mode="json"), "analysis": judged and judged.model_dump(mode="json")}
-        for said, judged in file.said
-    ]
-    return {**file.case.model_dump(mode="json"), "said": mentions}
-
-
 def reported(out: Console, report: "Report", page: Path, *, as_json: bool) -> None:
     """Where the report lies, and what it says in a sentence."""
     if as_json:
@@ -237,72 +194,3 @@ def reported(out: Console, report: "Report", page: Path, *, as_json: bool) -> No
         return
     out.print(Text(summary(report)))
     out.print(f"Wrote [bold]{escape(str(page))}[/]", soft_wrap=True)
-
-
-def status(out: Console, setup: "Setup", store: "Store", *, as_json: bool) -> bool:
-    """When each source was last heard, how far, and what is stuck. False if something needs a person."""
-    now, visits, counts = setup.now(), store.last_visits(), store.counts()
-    names = dict.fromkeys([*(source.name for source in setup.sources), *visits])
-    sources = [_source(setup, store, name, visits.get(name), now) for name in names]
-    stuck = store.waiting(now - setup.watch.stuck_after)
-    sinks = [
-        {
-            "name": name,
-            "waiting": counts.alerts.get(name, (0, 0))[0],
-            "sent": counts.alerts.get(name, (0, 0))[1],
-            "stuck": sum(delivery.alert.sink == name for delivery in stuck),
-            "error": next((delivery.error for delivery in stuck if delivery.alert.sink == name), None),
-            "who_acts": next((delivery.who_acts for delivery in stuck if delivery.alert.sink == name), None),
-        }
-        for name in dict.fromkeys([*(sink.name for sink in setup.sinks), *counts.alerts])
-    ]
-    healthy = not stuck and all(source["state"] in {"heard", "not yet heard"} for source in sources)
-    if as_json:
-        whole = {"healthy": healthy, "sources": sources, "sinks": sinks, "mentions": counts.mentions}
-        dump(
-            out, whole | {"unanalysed": counts.unanalysed, "rejected": counts.rejected, "cases_waiting": counts.waiting}
-        )
-        return healthy
-    heard = table("source", "last heard", "last new", "new in all", "read up to", "state")
-    for source in sources:
-        colour = "green" if source["state"] == "heard" else "dim" if source["state"] == "not yet heard" else "red"
-        state = Text(source["state"], colour)
-        if source["error"]:
-            state.append(f": {source['error']} ({source['who_acts']} must act)")
-        heard.add_row(
-            source["name"], ago(source["heard_at"], now), ago(source["new_at"], now), f"{source['new']:,}",
-            Text(shorten(source["cursor"] or "", 40), "dim"), state,
-        )  # fmt: skip
-    out.print(heard)
-    told = table("sink", "sent", "waiting", "stuck", "")
-    for sink in sinks:
-        why = f"{sink['error']} ({sink['who_acts']} must act)" if sink["error"] else ""
-        late = Text(f"{sink['stuck']:,}", "bold red" if sink["stuck"] else "")
-        told.add_row(str(sink["name"]), f"{sink['sent']:,}", f"{sink['waiting']:,}", late, Text(why))
-    out.print(told)
-    out.print(
-        f"{counts.mentions:,} mentions, {counts.unanalysed:,} not yet judged, {counts.rejected:,} items could not be read, "
-        f"{counts.waiting:,} cases wait for an answer"
-    )
-    return healthy
-
-
-def _source(setup: "Setup", store: "Store", name: str, last: Any, now: datetime) -> dict[str, Any]:  # noqa: ANN401 - LastVisit
-    listed = {source.name: source for source in setup.sources}
-    state = "heard"
-    if last is None:
-        state = "not yet heard"
-    elif last.visit.error:
-        state = "failing"
-    elif name in listed and last.new_at is not None and now - last.new_at > listed[name].quiet_after:
-        state = "silent"
-    return {
-        "name": name,
-        "state": state,
-        "heard_at": last and last.success_at,
-        "new_at": last and last.new_at,
-        "new": last.new if last else 0,
-        "cursor": store.cursor(name),
-        "error": last and last.visit.error,
-        "who_acts": last and last.visit.who_acts,
-    }

@@ -15,8 +15,8 @@ PAGE = Path(__file__).with_name("connectors.md")
 HEAD = """\
 # Sources and sinks
 
-Written from the code by `make docs`; do not edit. A source stands in `earful.toml` as `[[source]]` with its `kind` and a
-`name` of yours, a sink as `[[sink]]`. Every value may be written `"$NAME"` and is then taken from the environment.
+Written from the code by `make docs`; do not edit. A source stands in `earful.toml` as `[[source]]` with its `kind`
+and a `name` of yours, a sink as `[[sink]]`. Every value may be written `"$NAME"` and is then taken from the environment.
 """
 
 

@@ -13,6 +13,9 @@ from pipeline.report import Report, measure, render, summary
 from pipeline.route import Alert, alert_key
 from storage.store import Store
 
+USUAL = timedelta(days=28)
+"""What a peak is held against: four weeks before the period, even if the period is shorter."""
+
 
 @flow(name="digest", task_runner=SIDE_BY_SIDE, validate_parameters=False, persist_result=False)
 def digest(settings: Path = Path("earful.toml")) -> list[State]:
@@ -41,13 +44,13 @@ def report_of(setup: Setup, store: Store, start: datetime, end: datetime) -> Rep
     """What was said from `start` (included) to `end` (excluded), measured beside the equal time before it."""
     return measure(
         store.judged(start, end),
-        before=store.judged(start - (end - start), start),
+        before=store.judged(start - max(end - start, USUAL), start),
         start=start,
         end=end,
         zone=setup.zone,
         brand=setup.brand.name,
         visits=store.visits(start, end),
-        cases=store.cases_between(start, end),
+        cases=store.cases_of(start, end),
         labels={source.name: source.label for source in setup.sources},
         quiet_after={source.name: source.quiet_after for source in setup.sources},
         unanalysed=store.counts().unanalysed,

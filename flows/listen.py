@@ -13,7 +13,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.futures import wait
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import Task, exponential_backoff
 
 from connectors import AnySink, AnySource
@@ -31,7 +31,7 @@ from storage.store import Store
 
 log = logging.getLogger(__name__)
 
-SIDE_BY_SIDE: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=8)
+SIDE_BY_SIDE: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=8)
 """Sources and sinks are served side by side: they wait for the network, not for us."""
 BATCH = 1000
 """Mentions judged and saved at once: large enough for bulk writes, small enough for flat memory."""

@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, field_validator
-from sqlmodel import SQLModel
 from sqlmodel import Field as Column
+from sqlmodel import SQLModel
 
 from pipeline.analysis import Analysis
 from pipeline.case import Case
+from pipeline.classifier import Reading
 from pipeline.mention import Mention
 from pipeline.triage import Category, Lane, Urgency
 
@@ -31,6 +32,16 @@ def _duration(value: object) -> object:
     return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
 
 
+_OCCASIONS = {"again": " (the author is back)", "grave": " (now grave)"}
+_ABOUT = {
+    Category.BILLING_PAYMENT: "billing or payment",
+    Category.RETURN_REFUND: "return or refund",
+    Category.ORDER_BOOKING: "order or booking",
+    Category.WAIT_CONTACT: "no answer from support",
+    Category.SAFETY_LEGAL: "safety or legal",
+    Category.OTHER: "something else",
+}
+
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 """A `timedelta` written "30m", "2h" or "1d" in the settings."""
 
@@ -44,9 +55,13 @@ class When(BaseModel, frozen=True, extra="forbid"):
     source: tuple[str, ...] = ()
     brand: tuple[str, ...] = ()
     language: tuple[str, ...] = ()
-    words: str | None = Field(default=None, description="A regular expression, searched in title and text, case ignored.")
+    words: str | None = Field(
+        default=None, description="A regular expression, searched in title and text, case ignored."
+    )
     reach_from: int | None = Field(default=None, ge=0, description="Only authors with at least this many followers.")
-    probability_from: float | None = Field(default=None, ge=0, le=1, description="Only where the lane is at least this sure.")
+    probability_from: float | None = Field(
+        default=None, ge=0, le=1, description="Only where the lane is at least this sure."
+    )
 
     @field_validator("lane", "category", "urgency", "source", "brand", "language", mode="before")
     @classmethod
@@ -162,21 +177,23 @@ def _judged(analysis: Analysis) -> list[str]:
     return lines
 
 
-def alerts(case: Case, mention: Mention, routing: Routing, *, occasion: str, place: str, made_at: datetime) -> list[Alert]:
+def alerts(
+    case: Case, mention: Mention, routing: Routing, *, occasion: str, place: str, made_at: datetime
+) -> list[Alert]:
     """One alert for each sink of the route. The key rests on the case, the occasion and the sink, so it is made once.
 
     `occasion` is why the case is told of: "opened", or "reopened" or "grave" with the mention that did it. `place` is
     where it was said, in words.
     """
-    title = f"{occasion.partition(':')[0].capitalize()}: {case.category or 'needs a reply'}".replace("_", " ")
+    title = about(case) + _OCCASIONS.get(occasion.partition(":")[0], "")
     return [
         Alert(
             key=alert_key(case.key, occasion, sink),
             sink=sink,
             case=case.key,
-            title=f"{case.brand}: {title}" if case.brand else title,
+            title=f"{case.brand}: {title}" if case.brand else title.capitalize(),
             who=mention.author,
-            text="\n\n".join(part for part in (mention.title, mention.text) if part),
+            text=Reading.of(mention).words,
             where=place,
             why=list(routing.why),
             team=case.team,
@@ -188,6 +205,14 @@ def alerts(case: Case, mention: Mention, routing: Routing, *, occasion: str, pla
         )
         for sink in routing.route.sinks
     ]
+
+
+def about(case: Case) -> str:
+    """What a case is about, in words for a headline: the grave signals if there are any, else the category."""
+    signals = ", ".join(signal.replace("_", " ") for signal in case.grave)
+    if case.category is None:
+        return signals or "a low rating in words we cannot read"
+    return signals or _ABOUT.get(case.category, case.category.replace("_", " "))
 
 
 def alert_key(*parts: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, or_, select, update
+from sqlalchemy import Connection, Select, and_, or_, select, update
 
 from pipeline.analysis import Analysis
 from pipeline.case import Case, CaseState
@@ -18,6 +18,10 @@ from storage.tables import ANALYSIS, CASE_MENTION, CASES, MENTION, UNHANDLED
 _MENTION = columns(Mention, MENTION)
 _ANALYSIS = columns(Analysis, ANALYSIS)
 _CASE = columns(Case, CASES)
+AWAITED = CASES.c.state == str(CaseState.OPEN), CASES.c.answered_at.is_(None)
+"""Open, and the brand has not replied."""
+_ANSWERED = AWAITED[0], CASES.c.answered_at.is_not(None)
+_CLOSED = (CASES.c.state == str(CaseState.CLOSED),)
 _RELATED = 100
 """Related cases looked at for one mention: a stranger may post without end."""
 _SAID = 50
@@ -121,13 +125,12 @@ class Done(Outbox):
         return True
 
     def cases(self, limit: int = 50, *, everything: bool = False) -> list[CaseFile]:
-        """Cases that wait for an answer, the nearest deadline first, or `everything`, open ones before closed ones."""
-        question = select(*_CASE).order_by(CASES.c.reply_by, CASES.c.key).limit(limit)
+        """Cases that wait for an answer, the nearest deadline first; with `everything` all others after them."""
+        question = select(*_CASE).order_by(CASES.c.reply_by, CASES.c.key)
         with self._read() as connection:
-            found = connection.execute(question.where(CASES.c.state == str(CaseState.OPEN))).all()
-            if everything and len(found) < limit:
-                closed = question.where(CASES.c.state == str(CaseState.CLOSED)).limit(limit - len(found))
-                found = [*found, *connection.execute(closed)]
+            found = [*connection.execute(question.where(*AWAITED).limit(limit))]
+            for others in (_ANSWERED, _CLOSED) if everything else ():
+                found += connection.execute(question.where(*others).limit(limit - len(found)))
             return [_file(connection, made(Case, row)) for row in found]
 
     def cases_between(self, start: datetime, end: datetime) -> list[Case]:
@@ -135,6 +138,15 @@ class Done(Outbox):
         opened = select(*_CASE).where(CASES.c.opened_at >= start, CASES.c.opened_at < end)
         with self._read() as connection:
             return [made(Case, row) for row in connection.execute(opened.order_by(CASES.c.opened_at, CASES.c.key))]
+
+    def cases_of(self, start: datetime, end: datetime) -> list[Case]:
+        """Cases that concern a period: opened or spoken in from `start` to `end`, or still awaited when it began."""
+        awaited = and_(*AWAITED, CASES.c.opened_at < start)
+        opened = and_(CASES.c.opened_at >= start, CASES.c.opened_at < end)
+        spoken = and_(CASES.c.last_said_at >= start, CASES.c.last_said_at < end)
+        question = select(*_CASE).where(or_(awaited, opened, spoken)).order_by(CASES.c.opened_at, CASES.c.key)
+        with self._read() as connection:
+            return [made(Case, row) for row in connection.execute(question)]
 
     def close(self, case_key: str, because: str, at: datetime) -> bool:
         """Close an open case; False if there is no open case of this key."""

@@ -154,6 +154,12 @@ class Heard(Database):
         with self._read() as connection:
             return {row.source: LastVisit(made(Visit, row), *row[-4:]) for row in connection.execute(question)}
 
+    def heard_up_to(self) -> dict[str, datetime]:
+        """When the newest mention of each source was said, by the source's name. Reads all mentions."""
+        question = select(MENTION.c.source, func.max(MENTION.c.said_at)).group_by(MENTION.c.source)
+        with self._read() as connection:
+            return dict(tuple(row) for row in connection.execute(question))
+
 
 def _keep(connection: Connection, page: Sequence[tuple[Mention, Mapping[str, Any]]], heard_at: datetime) -> int:
     """Insert what is new, replace what was edited, refresh what was counted; how many are new."""

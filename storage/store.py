@@ -5,8 +5,7 @@ from typing import Any
 
 from sqlalchemy import Select, func, select
 
-from pipeline.case import CaseState
-from storage.done import CaseFile, Done
+from storage.done import AWAITED, CaseFile, Done
 from storage.heard import Heard, LastVisit, Rejected
 from storage.outbox import Delivery
 from storage.schema import Schema
@@ -25,7 +24,7 @@ class Counts:
     by_lane: dict[str, int]
     rejected: int
     waiting: int
-    closed: int
+    cases: int
     alerts: dict[str, tuple[int, int]]
 
 
@@ -37,7 +36,7 @@ class Store(Schema, Heard, Thought, Done):
     """
 
     def counts(self) -> Counts:
-        """How much is in the store; `unanalysed` has never been judged, `waiting` and `closed` are cases."""
+        """How much is in the store; `unanalysed` has never been judged, `waiting` of the `cases` await a reply."""
         with self._read() as connection:
 
             def number(question: Select[tuple[int]]) -> int:
@@ -46,14 +45,13 @@ class Store(Schema, Heard, Thought, Done):
             def by(key: Any, *counted: Any) -> list[Any]:  # noqa: ANN401 - columns of any type
                 return list(connection.execute(select(key, *(counted or (func.count(),))).group_by(key)))
 
-            states = dict(tuple(row) for row in by(CASES.c.state))
             return Counts(
                 mentions=number(select(func.count()).select_from(MENTION)),
                 unanalysed=number(select(func.count()).select_from(MENTION).where(UNJUDGED)),
                 by_lane=dict(tuple(row) for row in by(ANALYSIS.c.lane)),
                 rejected=number(select(func.count()).select_from(REJECTED)),
-                waiting=states.get(CaseState.OPEN, 0),
-                closed=states.get(CaseState.CLOSED, 0),
+                waiting=number(select(func.count()).select_from(CASES).where(*AWAITED)),
+                cases=number(select(func.count()).select_from(CASES)),
                 alerts={
                     sink: (total - sent, sent)
                     for sink, total, sent in by(ALERT.c.sink, func.count(), func.count(ALERT.c.sent_at))

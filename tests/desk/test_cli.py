@@ -169,7 +169,7 @@ def test_status_says_how_far_each_source_is_read_and_what_is_stuck(town: Town) -
     whole = json.loads(earful("status", "-s", town.settings, "--json").stdout)
     assert whole["healthy"]
     assert {source["name"]: source["new"] for source in whole["sources"]} == {"forum": 2, "survey": 2}
-    assert all(source["cursor"] for source in whole["sources"])
+    assert all(source["up_to"] for source in whole["sources"])
     assert {sink["name"]: sink["waiting"] for sink in whole["sinks"]} == {"log": 2, "desk": 2}
 
 

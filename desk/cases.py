@@ -1,0 +1,106 @@
+"""`earful cases`: what waits for an answer, and closing it."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from desk.console import FAILED, HERE, Json, Settings, err, in_words, out
+from desk.show import GRAVER, dump, span, table
+from pipeline.text import shorten
+
+if TYPE_CHECKING:  # the flows import Prefect, which takes seconds
+    from flows.setup import Setup
+    from storage.store import CaseFile
+
+app = typer.Typer(help="What waits for an answer.", invoke_without_command=True)
+
+
+@app.callback()
+def list_cases(
+    context: typer.Context,
+    settings: Settings = HERE,
+    everything: Annotated[bool, typer.Option("--all", help="Answered and closed ones too.")] = False,
+    most: Annotated[int, typer.Option("--most", "-n", min=1, help="Show this many at most.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List what waits for an answer, the nearest deadline first."""
+    context.obj = settings
+    if context.invoked_subcommand is not None:
+        return
+    from flows.setup import Setup
+
+    with in_words():
+        setup = Setup.read(settings)
+        with setup.store() as store:
+            store.migrate()
+            found = store.cases(most, everything=everything)
+            waiting = store.counts().waiting
+    listed(out, setup, found, waiting, as_json=as_json)
+
+
+@app.command("close")
+def close_case(
+    context: typer.Context,
+    key: Annotated[str, typer.Argument(help="The case, such as C-7H2QK4MZ5P.")],
+    because: Annotated[str, typer.Option(help="Why it needs no answer any more.")] = "answered",
+) -> None:
+    """Close a case, with a reason that stays on it."""
+    from flows.setup import Setup
+
+    with in_words():
+        setup = Setup.read(context.obj)
+        with setup.store() as store:
+            store.migrate()
+            found = store.close(key, because, setup.now())
+    if not found:
+        err.print(f"[red]There is no open case {key}.[/] `earful cases` lists them.")
+        raise typer.Exit(FAILED)
+    out.print(f"Closed {key}: {because}")
+
+
+def listed(out: Console, setup: "Setup", found: "Sequence[CaseFile]", waiting: int, *, as_json: bool) -> None:
+    """What waits for an answer."""
+    if as_json:
+        dump(out, [_case(file) for file in found])
+        return
+    if not found:
+        out.print("Nothing waits for an answer.")
+        return
+    now = setup.now()
+    rows = table("case", "due", "urgency", "about", "team", "who", "what they said")
+    for file in found:
+        case = file.case
+        said = file.said[-1][0] if file.said else None
+        about = ", ".join(part.replace("_", " ") for part in (*case.grave, case.category) if part)
+        rows.add_row(
+            case.key,
+            _due(case.reply_by, now)
+            if case.answered_at is None and case.closed_at is None
+            else Text("answered", "green"),
+            Text(case.urgency or "", GRAVER.get(case.urgency or "", "")),
+            about,
+            case.team,
+            Text(said.author or "somebody") if said else "",
+            Text(shorten(" ".join(said.text.split()), 120)) if said else "",
+        )
+    out.print(rows)
+    out.print(
+        f"{len(found):,} shown, {waiting:,} wait for an answer. Close one: earful cases close {found[0].case.key}"
+    )
+
+
+def _due(reply_by: datetime, now: datetime) -> Text:
+    late = now - reply_by
+    return Text(f"{span(late)} late", "bold red") if late > timedelta() else Text(f"in {span(-late)}")
+
+
+def _case(file: "CaseFile") -> dict[str, Any]:
+    mentions = [
+        {"mention": said.model_dump(mode="json"), "analysis": judged and judged.model_dump(mode="json")}
+        for said, judged in file.said
+    ]
+    return {**file.case.model_dump(mode="json"), "said": mentions}
