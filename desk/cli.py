@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from desk import show
+from desk import cases, show
 from desk.console import FAILED, HERE, UNUSABLE, Json, Settings, err, in_words, out
 from desk.status import status as status_of
 from pipeline.errors import SettingsError
@@ -26,6 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",
 )
+app.add_typer(cases.app, name="cases")
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ HEAD = """\
 # Sources and sinks
 
 Written from the code by `make docs`; do not edit. A source stands in `earful.toml` as `[[source]]` with its `kind`
-and a `name` of yours, a sink as `[[sink]]`. Every value may be written `"$NAME"` and is then taken from the environment.
+and a `name` of yours, a sink as `[[sink]]`. A value written `"$NAME"` is taken from the environment.
 """
 
 
