@@ -14,18 +14,23 @@ from pipeline.triage import Category, Factor, Lane, Stage, Touchpoint, Urgency
 from pipeline.triage import grave as signals
 from pipeline.triage.grave import Signal, grave
 from pipeline.triage.judge import Triage
+from pipeline.triage.model import stars_said
 
 RULES = "analysis-1"
 """Changes with the rules of this file."""
 _LOW, _NEGATIVE, _POSITIVE = 0.25, 0.4, 0.7
 """Bounds for stars, as shares of their scale: what a person should look at, what is negative and what positive."""
+_SURELY_NOISE = 0.6
+"""Of the grave signals in labelled noise, most are news, advice or banter, which the model knows well by this bound."""
+_OWN_CATEGORY = frozenset({"data_leak", "press"})
+"""Signals that somebody else must answer than those who see to harm and law: the category stays the model's."""
 
 
 class Analysis(SQLModel):
     """All judgements of one mention by one version of the classifiers. Can always be made again.
 
-    Probabilities are 0..1; `sentiment_score` is -1..1 and a strength. A field is null where it does not apply, and `lane`
-    and `sentiment` are "unscored" where we cannot judge (their numbers are then null).
+    Probabilities are 0..1; `sentiment_score` is -1..1 and a strength. A field is null where it does not apply, and
+    `lane` and `sentiment` are "unscored" where we cannot judge (their numbers are then null).
     """
 
     mention_key: str
@@ -83,9 +88,9 @@ class Analyst:
         if found.readable and (reading.stars is not None or _speaks(words)):
             verdict = triage.classify([reading])[0]
             judged = {name: getattr(verdict, name) for name in verdict.__slots__}
+            judged["needs_reply"] = verdict.lane is Lane.SERVICE
         else:
             judged = _unscored(reading)
-        judged["needs_reply"] = judged["lane"] is Lane.SERVICE or judged.get("needs_reply", False)
         heard = grave(words)
         if heard:
             judged |= _grave(heard, judged)
@@ -105,7 +110,7 @@ def _speaks(words: str) -> bool:
 
 
 def _unscored(reading: Reading) -> dict[str, Any]:
-    """What we can honestly say of words we cannot read: the stars speak for the feeling, and a low rating wants a look."""
+    """What we can say of words we cannot read: stars speak for the feeling, and a low rating wants a person's look."""
     stars = reading.stars
     judged: dict[str, Any] = dict.fromkeys(
         (
@@ -119,31 +124,36 @@ def _unscored(reading: Reading) -> dict[str, Any]:
             "sentiment_score",
         )
     )
-    judged |= {"lane": Lane.UNSCORED, "sentiment": Feeling.UNSCORED, "reasons": []}
+    judged |= {"lane": Lane.UNSCORED, "sentiment": Feeling.UNSCORED, "reasons": [], "needs_reply": False}
     judged["lane_probabilities"] = {lane.value: None for lane in Lane if lane is not Lane.UNSCORED}
     if stars is None:
         return judged
-    score = round(2 * stars - 1, 4)
-    rating = f"{reading.rating:g} of {reading.rating_max:g} stars"
     feeling = Feeling.NEGATIVE if stars <= _NEGATIVE else Feeling.POSITIVE if stars >= _POSITIVE else Feeling.NEUTRAL
+    score = round(2 * stars - 1, 4)
+    rating = Reason(field="sentiment", text=stars_said(reading), weight=round(abs(score), 3))
     return judged | {
         "sentiment": feeling,
         "sentiment_score": score,
         "needs_reply": stars <= _LOW,
-        "reasons": [Reason(field="sentiment", text=rating, weight=round(abs(score), 3))],
+        "reasons": [rating],
     }
 
 
 def _grave(heard: list[Signal], judged: dict[str, Any]) -> dict[str, Any]:
-    """What a grave signal changes: somebody must look, now, whatever the model says."""
+    """What a grave signal changes: somebody must look, now, whatever the model says.
+
+    The lane becomes service as well, unless the model is sure of noise: news of a fraud is no case, but wants a look.
+    """
     reasons = [
         Reason(field="grave", text=signal.text, start=signal.start, end=signal.end, weight=1.0) for signal in heard
     ]
-    return {
-        "needs_reply": True,
+    changed = {"needs_reply": True, "reasons": reasons + judged["reasons"]}
+    if (judged["lane_probabilities"][Lane.NOISE] or 0.0) >= _SURELY_NOISE:
+        return changed
+    own = judged["category"] if all(signal.name in _OWN_CATEGORY for signal in heard) else None
+    return changed | {
         "lane": Lane.SERVICE,
-        "category": Category.SAFETY_LEGAL,
+        "category": own or Category.SAFETY_LEGAL,
         "urgency": Urgency.CRITICAL,
         "factor": None,
-        "reasons": reasons + judged["reasons"],
     }

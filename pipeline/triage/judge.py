@@ -51,31 +51,26 @@ class Triage:
     def _verdict(self, scored: Scored) -> Verdict:
         lane = Lane(scored.answer("lane"))
         service, experience = lane is Lane.SERVICE, lane is Lane.EXPERIENCE
-        complaint, sentiment = scored.answer("complaint"), scored.answer("sentiment")
-        category = scored.answer("category")
         stage, touchpoint = scored.answer("stage"), scored.answer("touchpoint")
         chances = scored.probabilities
-        feelings = dict(zip(HEADS["sentiment"], chances["sentiment"].tolist(), strict=True))
-        answers = {"lane": lane, "complaint": complaint, "sentiment": sentiment}
-        if service:
-            answers["category"] = category
+        feelings = dict(zip(HEADS["sentiment"], chances["sentiment"], strict=True))
+        explained = ("lane", "complaint", "sentiment", "category") if service else ("lane", "complaint", "sentiment")
         return Verdict(
             lane=lane,
             lane_probabilities={
-                name: round(chance, 4) for name, chance in zip(HEADS["lane"], chances["lane"].tolist(), strict=True)
+                name: round(chance, 4) for name, chance in zip(HEADS["lane"], chances["lane"], strict=True)
             },
-            complaint=complaint == "yes",
-            complaint_probability=round(float(chances["complaint"][1]), 4),
-            sentiment=Feeling(sentiment),
+            complaint=scored.answer("complaint") == "yes",
+            complaint_probability=round(chances["complaint"][1], 4),
+            sentiment=Feeling(scored.answer("sentiment")),
             sentiment_score=round(feelings[Feeling.POSITIVE] - feelings[Feeling.NEGATIVE], 4),
-            category=Category(category) if service else None,
+            category=Category(scored.answer("category")) if service else None,
             urgency=Urgency(scored.answer("urgency")) if service else None,
             stage=None if stage == "none" else Stage(stage),
             touchpoint=None if touchpoint == "none" else Touchpoint(touchpoint),
             factor=Factor(scored.answer("factor")) if experience else None,
             reasons=[
-                Reason(field=field, text=share.text, start=share.start, end=share.end, weight=share.weight)
-                for field, answer in answers.items()
-                for share in scored.reasons(field, answer)
+                Reason(field=head, text=share.text, start=share.start, end=share.end, weight=share.weight)
+                for head, share in scored.reasons(explained)
             ],
         )

@@ -1,7 +1,7 @@
 """The trained model: plain weights, read once and checked, and what they say of a mention.
 
-Every answer is a sum: a bias, what each word and pair of words adds (divided by one length for the whole text), and what
-each fact beside the words adds. So the reasons are not an explanation made up afterwards; they are the sum itself.
+Every answer is a sum: a bias, what each word and pair of words adds (divided by one length for the whole text), and
+what each fact beside the words adds. So the reasons are no explanation made up afterwards; they are the sum itself.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +53,15 @@ _HERE = Path(__file__).parent
 WEIGHTS, FIGURES = _HERE / "weights.npz", _HERE / "weights.json"
 _KEPT = 40_000
 """Words whose sums are kept; the store is emptied when it is full."""
-_STARS = tuple(at for at, name in enumerate(FACTS) if name.endswith("stars"))
+_STARS = [at for at, name in enumerate(FACTS) if name.endswith("stars")]
+_FIRST = [columns.start for columns in COLUMNS.values()]
+_HEAD = np.repeat(np.arange(len(HEADS)), [len(answers) for answers in HEADS.values()])
 _TOP = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one span of the words, or one fact beside them (then without a place), adds to an answer against its rival."""
+    """What one span of the words, or a fact beside them (which has no place), adds to an answer against its rival."""
 
     text: str
     start: int | None
@@ -70,7 +73,7 @@ class Share:
 class Scored:
     """What the model says of one reading: probabilities by head, and all that is needed to give reasons."""
 
-    probabilities: Mapping[str, Floats]
+    probabilities: Mapping[str, list[float]]
     logits: Floats
     words: str
     spans: Sequence[tuple[int, int]]
@@ -80,31 +83,39 @@ class Scored:
 
     def answer(self, head: str) -> str:
         """The most probable answer; the first of two that are equal."""
-        return HEADS[head][int(self.probabilities[head].argmax())]
+        chances = self.probabilities[head]
+        return HEADS[head][chances.index(max(chances))]
 
-    def reasons(self, head: str, answer: str) -> list[Share]:
-        """The largest shares that speak for the answer against the best other one: three spans, and the stars if any."""
-        columns = COLUMNS[head]
-        chosen = columns.start + HEADS[head].index(answer)
-        rivals = self.logits[columns].copy()
-        rivals[chosen - columns.start] = -np.inf
-        rival = columns.start + int(rivals.argmax())
-        found: list[Share] = []
-        if len(self.spans):
-            weights = self.shares[:, chosen] - self.shares[:, rival]
+    def reasons(self, heads: Sequence[str]) -> list[tuple[str, Share]]:
+        """For each head the largest shares that speak for its answer against the second best.
+
+        Up to three spans that do not overlap, and the stars where there are any.
+        """
+        chosen, rival = zip(*map(self._two, heads), strict=True)
+        weights = self.shares[:, chosen] - self.shares[:, rival]
+        orders = (-weights).argsort(axis=0, kind="stable")[: 4 * _TOP].T.tolist()
+        starred = (self.rating_shares[list(chosen)] - self.rating_shares[list(rival)]).tolist()
+        found: list[tuple[str, Share]] = []
+        for column, (head, order) in enumerate(zip(heads, orders, strict=True)):
             taken: list[tuple[int, int]] = []
-            for at in np.argsort(-weights, kind="stable")[: 4 * _TOP].tolist():
+            for at in order:
                 start, end = self.spans[at]
-                weight = round(float(weights[at]), 3)
+                weight = round(float(weights[at, column]), 3)
                 if weight <= 0 or len(taken) == _TOP:
                     break
                 if all(end <= other or stop <= start for other, stop in taken):
                     taken.append((start, end))
-                    found.append(Share(self.words[start:end], start, end, weight))
-        if self.rating is not None:
-            weight = round(float(self.rating_shares[chosen] - self.rating_shares[rival]), 3)
-            found.append(Share(self.rating, None, None, weight))
+                    found.append((head, Share(self.words[start:end], start, end, weight)))
+            if self.rating is not None:
+                found.append((head, Share(self.rating, None, None, round(starred[column], 3))))
         return found
+
+    def _two(self, head: str) -> tuple[int, int]:
+        """The columns of the best answer and of the second best."""
+        chances, first = self.probabilities[head], COLUMNS[head].start
+        best = chances.index(max(chances))
+        second = max((at for at in range(len(chances)) if at != best), key=chances.__getitem__)
+        return first + best, first + second
 
 
 class Model:
@@ -118,7 +129,7 @@ class Model:
         self._sizes: Floats = weights["sizes"].astype(np.float32)
         self._facts: Floats = weights["facts"]
         self._biases: Floats = weights["biases"]
-        self._temperatures = dict(zip(HEADS, weights["temperatures"].tolist(), strict=True))
+        self._temperatures: NDArray[np.float64] = weights["temperatures"][_HEAD]
         self._kept: dict[str, tuple[Floats, float]] = {}
 
     def score(self, reading: Reading, strength: Strength) -> Scored:
@@ -127,12 +138,17 @@ class Model:
         shares, spans = self._shares(known)
         values = np.array(facts(reading, known, strength), dtype=np.float32)
         logits = self._biases + values @ self._facts + shares.sum(axis=0)
-        starred = values[list(_STARS)] @ self._facts[list(_STARS)]
-        probabilities = {}
-        for head, columns in COLUMNS.items():
-            raised = np.exp((logits[columns] - logits[columns].max()) / self._temperatures[head])
-            probabilities[head] = raised / raised.sum()
-        return Scored(probabilities, logits, reading.words, spans, shares, _rating(reading), starred)
+        raised = np.exp((logits - logits.max()) / self._temperatures)
+        chances = (raised / np.add.reduceat(raised, _FIRST)[_HEAD]).tolist()
+        return Scored(
+            probabilities={head: chances[columns] for head, columns in COLUMNS.items()},
+            logits=logits,
+            words=reading.words,
+            spans=spans,
+            shares=shares,
+            rating=None if reading.stars is None else stars_said(reading),
+            rating_shares=values[_STARS] @ self._facts[_STARS],
+        )
 
     def _shares(self, known: list[Token]) -> tuple[Floats, list[tuple[int, int]]]:
         """What each different token and pair adds, in the order they first stand, already divided by the length."""
@@ -141,15 +157,15 @@ class Model:
         spans = [(token.start, token.end) for token in first.values()]
         pairs = {
             row: (left.start, right.end)
-            for left, right in zip(known, known[1:], strict=False)
+            for left, right in pairwise(known)
             if (row := self._rows.get(pair(left.name, right.name))) is not None
         }
         rows = list(pairs)
         length = sum(size for _, size in sums) + float(np.square(self._sizes[rows]).sum())
-        if length == 0:
-            return np.zeros((0, WIDTH), dtype=np.float32), []
-        stacked = np.concatenate([np.array([row for row, _ in sums], dtype=np.float32), self._weights[rows]])
-        return stacked / np.float32(length**0.5), spans + list(pairs.values())
+        added = np.array([row for row, _ in sums], dtype=np.float32).reshape(-1, WIDTH)
+        stacked = np.concatenate([added, self._weights[rows]])
+        divided: Floats = (stacked / (length or 1.0) ** 0.5).astype(np.float32)
+        return divided, spans + list(pairs.values())
 
     def _token(self, name: str) -> tuple[Floats, float]:
         """What one token adds before division, and the square of its own length."""
@@ -168,9 +184,8 @@ class Model:
         return total, size
 
 
-def _rating(reading: Reading) -> str | None:
-    if reading.stars is None or reading.rating is None:
-        return None
+def stars_said(reading: Reading) -> str:
+    """A rating in words, as reasons name it."""
     return f"{reading.rating:g} of {reading.rating_max:g} stars"
 
 
