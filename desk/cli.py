@@ -31,7 +31,8 @@ app.add_typer(cases.app, name="cases")
 
 def main() -> None:
     """Run the command line; errors that Earful knows are said in words, without a traceback."""
-    logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("flows").setLevel(logging.CRITICAL)  # what a step reports, its command says in its own words
     app()
 
 

@@ -130,7 +130,7 @@ def test_a_file_that_is_not_what_its_name_says_is_refused_whole(town: Town) -> N
     liar = town.folder / "export.parquet"
     liar.write_text("text\nhello\n", encoding="utf-8")
     told = earful("import", liar, "-s", town.settings)
-    assert told.exit_code == 1
+    assert told.exit_code == 2
     assert "export.parquet" in told.output + told.stderr
     assert "export it again" in " ".join((told.output + told.stderr).split())
     with town.store() as store:
