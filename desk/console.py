@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from pipeline.errors import EarfulError, RefusedError, SettingsError
+from pipeline.errors import EarfulError, RefusedError, SettingsError, told
 
 FAILED = 1
 """Exit code: it ran, and a source, a sink or a row failed."""
@@ -39,5 +39,5 @@ def in_words(refused: int = FAILED) -> Iterator[None]:
         err.print(f"[red]The settings cannot work.[/]\n{escape(str(error))}", soft_wrap=True)
         raise typer.Exit(UNUSABLE) from error
     except EarfulError as error:
-        err.print(f"[red]{type(error).__name__}[/]: {escape(str(error))} ({error.who_acts} must act)", soft_wrap=True)
+        err.print(f"[red]{escape(told(str(error), error.who_acts))}[/]", soft_wrap=True)
         raise typer.Exit(refused if isinstance(error, RefusedError) else FAILED) from error

@@ -1,7 +1,7 @@
 """Runs of the real flow from the command line, and what came of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
@@ -32,12 +32,8 @@ class Listened:
     opened: list[Case]
     sent: list[Alert]
     failures: list[str]
-    counts: Counts = field(repr=False)
-
-    @property
-    def failed(self) -> bool:
-        """Whether a source, a sink or the run itself failed."""
-        return bool(self.failures)
+    failed: bool
+    counts: Counts
 
 
 def listen_once(settings: Path, console: Console) -> Listened:
@@ -47,22 +43,28 @@ def listen_once(settings: Path, console: Console) -> Listened:
     with StepProgress(console) as progress:
         state = listen(setup.path, return_state=True)
     with setup.store() as store:
+        visits = store.visits(began, setup.now())
         return Listened(
-            visits=store.visits(began, setup.now()),
+            visits=visits,
             judged=progress.counts["judge"],
             opened=store.cases_between(began, setup.now()),
             sent=store.sent_since(began),
-            failures=_failures(state),
+            failed=not state.is_completed(),
+            failures=_failures(state, visits),
             counts=store.counts(),
         )
 
 
-def _failures(state: State) -> list[str]:
+def _failures(state: State, visits: list[Visit]) -> list[str]:
+    """What failed and is not told with a source's visit: sinks, and anything that is our own fault."""
     if state.is_completed():
         return []
     states = state.result(raise_on_failure=False)
-    parts = states if isinstance(states, list) else [state]
-    return [str(part.message) for part in parts if isinstance(part, State) and not part.is_completed()]
+    parts = [part for part in states if isinstance(part, State)] if isinstance(states, list) else [state]
+    heard = {visit.error for visit in visits}
+    errors = [part.result(raise_on_failure=False) for part in parts if not part.is_completed()]
+    told = dict.fromkeys(str(error) or type(error).__name__ for error in errors)
+    return [message for message in told if message not in heard]
 
 
 @dataclass(frozen=True, slots=True)

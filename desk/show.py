@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.errors import told
 from pipeline.report import summary
 from pipeline.text import shorten
 
@@ -78,8 +79,8 @@ def checked(out: Console, setup: "Setup", *, as_json: bool) -> None:
         out.print(f"  {kind:<8} {escape(listed) or '[yellow]none[/]'}")
     out.print(f"  first    grave signals → {escape(setup.grave.team)} ({', '.join(setup.grave.sinks)})")
     for route in setup.routes:
-        told = ", ".join(route.sinks) or "nobody is told: only `earful cases` shows it"
-        out.print(f"  route    {escape(route.name)} → {escape(route.team)} within {span(route.reply_within)} ({told})")
+        hear = ", ".join(route.sinks) or "nobody is told: only `earful cases` shows it"
+        out.print(f"  route    {escape(route.name)} → {escape(route.team)} within {span(route.reply_within)} ({hear})")
 
 
 def tried(
@@ -137,8 +138,8 @@ def listened(out: Console, done: "Listened", *, as_json: bool) -> None:
         })  # fmt: skip
         return
     heard = table("source", "heard", "new", "unreadable", "")
-    for visit in done.visits:
-        state = f"[red]{escape(visit.error)}[/] — {visit.who_acts} must act" if visit.error else "[green]✓[/]"
+    for visit in {visit.source: visit for visit in done.visits}.values():
+        state = f"[red]{escape(told(visit.error, visit.who_acts))}[/]" if visit.error else "[green]✓[/]"
         heard.add_row(visit.source, f"{visit.heard:,}", f"{visit.new:,}", f"{visit.rejected:,}", state)
     out.print(heard)
     summed(out, done.judged, done.counts)
@@ -147,8 +148,8 @@ def listened(out: Console, done: "Listened", *, as_json: bool) -> None:
         f"[bold]{new:,}[/] cases opened, [bold]{len(done.sent):,}[/] alerts sent, "
         f"{done.counts.waiting:,} cases wait for an answer"
     )
-    told = Counter((alert.team, alert.sink) for alert in done.sent)
-    for (team, sink), number in told.most_common():
+    reached = Counter((alert.team, alert.sink) for alert in done.sent)
+    for (team, sink), number in reached.most_common():
         out.print(f"  {number:>4}  {escape(team or 'watch and digest')} via {sink}")
     for failure in done.failures:
         out.print(f"[red]✗[/] {escape(failure)}")

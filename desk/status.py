@@ -1,60 +1,57 @@
 """`earful status`: when each source was last heard, how far, and what is stuck."""
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from datetime import datetime, tzinfo
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
 from desk.show import ago, dump, table
+from pipeline.errors import told
 
 if TYPE_CHECKING:  # the flows import Prefect, which takes seconds
     from flows.setup import Setup
-    from storage.store import Store
+    from storage.store import Counts, LastVisit, Store
+
+COLOURS = {"heard": "green", "not yet heard": "dim", "failing": "bold red", "silent": "bold red", "stuck": "bold red"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ear:
+    """How it stands with one source; `up_to` is when the newest of its mentions was said."""
+
+    name: str
+    state: str
+    heard_at: datetime | None
+    new_at: datetime | None
+    new: int
+    up_to: datetime | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mouth:
+    """How it stands with one sink; `stuck` of the waiting alerts have waited for too long."""
+
+    name: str
+    sent: int
+    waiting: int
+    stuck: int
+    error: str | None
 
 
 def status(out: Console, setup: "Setup", store: "Store", *, as_json: bool) -> bool:
-    """When each source was last heard, how far, and what is stuck. False if something needs a person."""
-    now, visits, counts = setup.now(), store.last_visits(), store.counts()
-    names = dict.fromkeys([*(source.name for source in setup.sources), *visits])
-    reached = store.heard_up_to()
-    sources = [_source(setup, reached.get(name), name, visits.get(name), now) for name in names]
-    stuck = store.waiting(now - setup.watch.stuck_after)
-    sinks = [
-        {
-            "name": name,
-            "waiting": counts.alerts.get(name, (0, 0))[0],
-            "sent": counts.alerts.get(name, (0, 0))[1],
-            "stuck": sum(delivery.alert.sink == name for delivery in stuck),
-            "error": next((delivery.error for delivery in stuck if delivery.alert.sink == name), None),
-            "who_acts": next((delivery.who_acts for delivery in stuck if delivery.alert.sink == name), None),
-        }
-        for name in dict.fromkeys([*(sink.name for sink in setup.sinks), *counts.alerts])
-    ]
-    healthy = not stuck and all(source["state"] in {"heard", "not yet heard"} for source in sources)
+    """Show how it stands with every source and sink. False if something needs a person."""
+    now, counts = setup.now(), store.counts()
+    ears, mouths = _ears(setup, store, now), _mouths(setup, store, counts, now)
+    healthy = not any(mouth.stuck for mouth in mouths) and not any(ear.state in {"failing", "silent"} for ear in ears)
     if as_json:
-        whole = {"healthy": healthy, "sources": sources, "sinks": sinks, "mentions": counts.mentions}
-        dump(
-            out, whole | {"unanalysed": counts.unanalysed, "rejected": counts.rejected, "cases_waiting": counts.waiting}
-        )
+        parts = {"sources": [asdict(ear) for ear in ears], "sinks": [asdict(mouth) for mouth in mouths]}
+        numbers = {"unanalysed": counts.unanalysed, "rejected": counts.rejected, "cases_waiting": counts.waiting}
+        dump(out, {"healthy": healthy, "mentions": counts.mentions} | numbers | parts)
         return healthy
-    heard = table("source", "last heard", "last new", "new in all", "heard up to", "state")
-    for source in sources:
-        colour = "green" if source["state"] == "heard" else "dim" if source["state"] == "not yet heard" else "red"
-        state = Text(source["state"], colour)
-        if source["error"]:
-            state.append(f": {source['error']} ({source['who_acts']} must act)")
-        heard.add_row(
-            source["name"], ago(source["heard_at"], now), ago(source["new_at"], now), f"{source['new']:,}",
-            f"{source['up_to'].astimezone(setup.zone):%d %b %Y %H:%M}" if source["up_to"] else "", state,
-        )  # fmt: skip
-    out.print(heard)
-    told = table("sink", "sent", "waiting", "stuck", "")
-    for sink in sinks:
-        why = f"{sink['error']} ({sink['who_acts']} must act)" if sink["error"] else ""
-        late = Text(f"{sink['stuck']:,}", "bold red" if sink["stuck"] else "")
-        told.add_row(str(sink["name"]), f"{sink['sent']:,}", f"{sink['waiting']:,}", late, Text(why))
-    out.print(told)
+    _show(out, ears, mouths, now, setup.zone)
     out.print(
         f"{counts.mentions:,} mentions, {counts.unanalysed:,} not yet judged, "
         f"{counts.rejected:,} items could not be read, {counts.waiting:,} cases wait for an answer"
@@ -62,22 +59,46 @@ def status(out: Console, setup: "Setup", store: "Store", *, as_json: bool) -> bo
     return healthy
 
 
-def _source(setup: "Setup", up_to: datetime | None, name: str, last: Any, now: datetime) -> dict[str, Any]:  # noqa: ANN401 - LastVisit
-    listed = {source.name: source for source in setup.sources}
-    state = "heard"
-    if last is None:
-        state = "not yet heard"
-    elif last.visit.error:
-        state = "failing"
-    elif name in listed and last.new_at is not None and now - last.new_at > listed[name].quiet_after:
-        state = "silent"
-    return {
-        "name": name,
-        "state": state,
-        "heard_at": last and last.success_at,
-        "new_at": last and last.new_at,
-        "new": last.new if last else 0,
-        "up_to": up_to,
-        "error": last and last.visit.error,
-        "who_acts": last and last.visit.who_acts,
-    }
+def _ears(setup: "Setup", store: "Store", now: datetime) -> list[Ear]:
+    visits, reached = store.last_visits(), store.heard_up_to()
+    quiet = {source.name: source.quiet_after for source in setup.sources}
+    found = []
+    for name in dict.fromkeys([*quiet, *visits]):
+        last: LastVisit | None = visits.get(name)
+        if last is None:
+            found.append(Ear(name, "not yet heard", None, None, 0, reached.get(name), None))
+            continue
+        silent = name in quiet and last.new_at is not None and now - last.new_at > quiet[name]
+        state = "failing" if last.visit.error else "silent" if silent else "heard"
+        error = told(last.visit.error, last.visit.who_acts) if last.visit.error else None
+        found.append(Ear(name, state, last.success_at, last.new_at, last.new, reached.get(name), error))
+    return found
+
+
+def _mouths(setup: "Setup", store: "Store", counts: "Counts", now: datetime) -> list[Mouth]:
+    waiting = store.waiting(now)
+    found = []
+    for name in dict.fromkeys([*(sink.name for sink in setup.sinks), *counts.alerts]):
+        ours = [delivery for delivery in waiting if delivery.alert.sink == name]
+        stuck = sum(delivery.alert.made_at < now - setup.watch.stuck_after for delivery in ours)
+        error = next((told(one.error, one.who_acts) for one in ours if one.error), None)
+        wait, sent = counts.alerts.get(name, (0, 0))
+        found.append(Mouth(name, sent, wait, stuck, error))
+    return found
+
+
+def _show(out: Console, ears: list[Ear], mouths: list[Mouth], now: datetime, zone: tzinfo) -> None:
+    heard = table("source", "last heard", "last new", "new in all", "heard up to", "state")
+    for ear in ears:
+        up_to = f"{ear.up_to.astimezone(zone):%d %b %Y %H:%M}" if ear.up_to else ""
+        state = Text(ear.state, COLOURS[ear.state])
+        heard.add_row(ear.name, ago(ear.heard_at, now), ago(ear.new_at, now), f"{ear.new:,}", up_to, state)
+    out.print(heard)
+    reached = table("sink", "sent", "waiting", "stuck")
+    for mouth in mouths:
+        stuck = Text(f"{mouth.stuck:,}", COLOURS["stuck"] if mouth.stuck else "")
+        reached.add_row(mouth.name, f"{mouth.sent:,}", f"{mouth.waiting:,}", stuck)
+    out.print(reached)
+    errors = [(ear.name, ear.error) for ear in ears] + [(mouth.name, mouth.error) for mouth in mouths]
+    for name, error in [(name, error) for name, error in errors if error]:
+        out.print(Text.assemble(("✗ ", "red"), (f"{name}: ", "bold"), error), soft_wrap=True)

@@ -22,7 +22,7 @@ from flows.setup import Setup
 from pipeline.analysis import Analysis
 from pipeline.case import Step, author_of, carry_out, concerns, decide, fingerprint, thread_of
 from pipeline.classifier import Reading
-from pipeline.errors import EarfulError, TemporaryError
+from pipeline.errors import EarfulError, TemporaryError, told
 from pipeline.mention import Mention
 from pipeline.route import alerts, choose
 from pipeline.text import shorten
@@ -89,8 +89,8 @@ def bring_home(setup: Setup, source: AnySource) -> Visit:
                 visit.rejected += len(batch.rejected)
                 log.info("%s: %d heard", source.name, visit.heard, extra={"step": "hear", "done": len(mentions)})
         except EarfulError as error:
-            visit.error, visit.who_acts = f"{type(error).__name__}: {error}", error.who_acts
-            log.error("%s: %s (%s must act)", source.name, error, error.who_acts)  # noqa: TRY400 - no traceback: not ours
+            visit.error, visit.who_acts = str(error), error.who_acts
+            log.error("%s: %s", source.name, told(str(error), error.who_acts))  # noqa: TRY400 - no traceback: not ours
             raise
         except Exception as error:
             visit.error, visit.who_acts = type(error).__name__, "a developer"
@@ -165,8 +165,8 @@ def settle(setup: Setup, store: Store, mention: Mention, analysis: Analysis) -> 
         decision, mention, analysis, route=route.name, team=route.team, reply_within=route.reply_within, now=now
     )
     place = setup.place(mention.source)
-    told = alerts(case, mention, routing, occasion=occasion, place=place, made_at=now) if occasion else []
-    if store.write(case, mention.key, told, analysis.version, was=decision.case):
+    made = alerts(case, mention, routing, occasion=occasion, place=place, made_at=now) if occasion else []
+    if store.write(case, mention.key, made, analysis.version, was=decision.case):
         log.info("%s: %s", case.key, decision.step, extra={"step": "case", "done": 1})
     return True  # written, or left to be decided again because another run was faster
 
@@ -187,7 +187,7 @@ def send(setup: Setup, sink: AnySink) -> int:
             except EarfulError as error:
                 failure, in_a_row = error, in_a_row + 1
                 store.mark_failed(alert, str(error), error.who_acts, setup.now() + pause(store.attempts(alert), error))
-                log.error("%s: %s (%s must act)", sink.name, error, error.who_acts)  # noqa: TRY400 - not our fault
+                log.error("%s: %s", sink.name, told(str(error), error.who_acts))  # noqa: TRY400 - not our fault
             else:
                 store.mark_sent(alert, receipt, setup.now())
                 sent, in_a_row = sent + 1, 0

@@ -11,6 +11,7 @@ from prefect.futures import wait
 
 from flows.listen import SIDE_BY_SIDE, send
 from flows.setup import Setup
+from pipeline.errors import told
 from pipeline.route import Alert, alert_key
 from storage.store import Store
 
@@ -44,7 +45,7 @@ def troubles(setup: Setup, store: Store, now: datetime) -> Iterator[Alert]:
                 now,
                 ("failing", source.name, since),
                 title,
-                f"{last.visit.error} Who acts: {last.visit.who_acts}.",
+                told(last.visit.error, last.visit.who_acts),
             )
         elif last.new_at is not None and now - last.new_at > source.quiet_after:
             title = f"{source.name} has been silent since {last.new_at:%d %B %Y %H:%M} UTC"

@@ -51,3 +51,10 @@ class RecordError(EarfulError):
     """Nobody acts: one strange item is kept raw, counted and passed over."""
 
     who_acts: ClassVar[str] = "nobody: the item is kept aside"
+
+
+def told(message: str, who_acts: str | None) -> str:
+    """A message with who must act, unless it says so itself."""
+    if not who_acts or who_acts in message:
+        return message
+    return f"{message}; {who_acts}" + ("" if who_acts.startswith("nobody") else " must act")

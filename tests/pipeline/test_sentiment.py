@@ -11,7 +11,7 @@ from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 from pipeline.classifier import Reading
 from pipeline.sentiment import READ, TURNS, SwiftVader, Vader
 
-CHANGED = "of the to for at very enough isn't wasn't but BUT NOT GOOD Good great LOVE awful badass 😀 😡 x😀y ! ?? ... :)"
+CHANGED = "of the to for very enough isn't wasn't but BUT NOT GOOD Good great LOVE awful badass 😀 😡 x😀y ! ?? ... :)"
 PHRASES = (
     "kind of/sort of/just enough/bad ass/to die for/kiss of death/yeah right/the shit/the bomb/beating heart/bus stop/"
     "at least/very least/never so/without doubt"

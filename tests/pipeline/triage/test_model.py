@@ -1,0 +1,92 @@
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.classifier import Reading
+from pipeline.errors import SettingsError
+from pipeline.sentiment import Vader
+from pipeline.triage import model as triage_model
+from pipeline.triage.model import COLUMNS, FIGURES, HEADS, WEIGHTS, WIDTH, Scored, shipped
+from pipeline.triage.words import FACTS
+
+
+def score(text: str, rating: float | None = None) -> Scored:
+    reading = Reading(key="k", text=text, rating=rating)
+    return shipped().score(reading, Vader().strength(text))
+
+
+def test_the_weights_are_those_the_figures_name_and_small_enough_to_ship() -> None:
+    content = WEIGHTS.read_bytes()
+    assert hashlib.sha256(content).hexdigest() == json.loads(FIGURES.read_text())["sha256"]
+    assert len(content) < 6_000_000
+
+
+def test_the_weights_are_plain_arrays_that_fit_the_questions() -> None:
+    with np.load(WEIGHTS, allow_pickle=False) as weights:
+        assert weights["weights"].shape[1] == len(weights["biases"]) == WIDTH
+        assert weights["facts"].shape == (len(FACTS), WIDTH)
+        assert len(weights["temperatures"]) == len(HEADS)
+        assert weights["weights"].shape[0] == len(bytes(weights["names"]).decode().split("\n"))
+
+
+def test_damaged_weights_are_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "weights.npz"
+    broken.write_bytes(WEIGHTS.read_bytes()[:-1])
+    monkeypatch.setattr(triage_model, "WEIGHTS", broken)
+    with pytest.raises(SettingsError, match=r"weights\.npz is not the file weights\.json describes"):
+        shipped.__wrapped__()
+
+
+def test_probabilities_of_every_question_add_up_to_one() -> None:
+    for text in ("", "Where is my order?", "😡"):
+        for head, chances in score(text).probabilities.items():
+            assert len(chances) == len(HEADS[head])
+            assert sum(chances) == pytest.approx(1)
+
+
+def test_an_answer_is_the_sum_of_its_shares() -> None:
+    text = "the zip broke after two days"
+    scored, nothing = score(text), score("")
+    moved = scored.shares.sum(axis=0)
+    facts_and_bias = scored.logits - moved
+    assert moved.any()
+    assert facts_and_bias.shape == nothing.logits.shape
+
+
+def test_reasons_are_the_largest_shares_for_the_answer_against_the_second_best() -> None:
+    text = "my parcel never arrived and nobody answers"
+    scored = score(text)
+    answer = scored.answer("lane")
+    chances = dict(zip(HEADS["lane"], scored.probabilities["lane"], strict=True))
+    rival = max((name for name in chances if name != answer), key=chances.__getitem__)
+    first = COLUMNS["lane"].start
+    chosen, other = (first + HEADS["lane"].index(name) for name in (answer, rival))
+    largest = float((scored.shares[:, chosen] - scored.shares[:, other]).max())
+    reasons = [share for _, share in scored.reasons(["lane"])]
+    assert reasons[0].weight == pytest.approx(largest, abs=5e-4)
+    assert [reason.weight for reason in reasons] == sorted((reason.weight for reason in reasons), reverse=True)
+    assert all(text[reason.start : reason.end] == reason.text for reason in reasons)
+
+
+def test_stars_are_always_among_the_reasons_where_there_are_any() -> None:
+    reasons = [share for _, share in score("shoes", rating=5).reasons(["sentiment"])]
+    assert reasons[-1].text == "5 of 5 stars"
+    assert reasons[-1].start is None
+
+
+def test_what_was_read_before_changes_nothing() -> None:
+    before = score("the lace tore").logits
+    score("quite another text with many words in it")
+    assert (score("the lace tore").logits == before).all()
+
+
+def test_the_store_of_words_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triage_model, "_KEPT", 10)
+    model = shipped.__wrapped__()
+    for at in range(30):
+        text = f"word{'abcdefghijklmnopqrstuvwxyz'[at % 26]} again{'x' * at}"
+        model.score(Reading(key="k", text=text), Vader().strength(text))
+    assert len(model._kept) <= 10  # noqa: SLF001 - the bound is the point
