@@ -163,17 +163,24 @@ def summed(out: Console, judged: int, counts: "Counts") -> None:
     out.print(f"[bold]{judged:,}[/] judged" + (f"; in all {lanes}" if lanes else ""))
 
 
-def alerts(out: Console, sent: "Sequence[Alert]", most: int = 8) -> None:
-    """Some alerts with their reasons, grave ones first."""
-    order = {urgency: place for place, urgency in enumerate(GRAVER)}
-    for alert in sorted(sent, key=lambda alert: (order.get(alert.urgency or "low", 9), alert.made_at))[:most]:
-        line = Text("  ")
-        line.append(alert.urgency or "", style=GRAVER.get(alert.urgency or "", ""))
-        line.append(f" → {alert.team} via {alert.sink}", style="bold")
-        line.append(f"  {alert.who or 'somebody'} at {alert.where}", style="dim")
-        out.print(line)
-        out.print(Text("    “" + shorten(" ".join(alert.text.split()), 150) + "”"))
-        out.print(Text("    " + "; ".join(alert.why), style="dim"))
+def alerts(out: Console, sent: "Sequence[Alert]", each: int = 2) -> None:
+    """A few alerts of every team with their reasons, the gravest first; an alert to several sinks is shown once."""
+    order = list(GRAVER)
+    told: dict[str, list[Alert]] = {}
+    for alert in sent:
+        told.setdefault(alert.case or alert.key, []).append(alert)
+    shown = Counter[str]()
+    for same in sorted(told.values(), key=lambda same: order.index(same[0].urgency or "low")):
+        alert = same[0]
+        shown[alert.team] += 1
+        if shown[alert.team] > each:
+            continue
+        sinks = ", ".join(sorted(alert.sink for alert in same))
+        out.print(
+            Text.assemble("  ", (alert.title, GRAVER[alert.urgency or "low"] or "bold"), f" → {alert.team} via {sinks}")
+        )
+        out.print(Text(f"    “{shorten(' '.join(alert.text.split()), 140)}”"))
+        out.print(Text(f"    {alert.who or 'somebody'}, {alert.where}. {'; '.join(alert.why)}", style="dim"))
 
 
 def imported(out: Console, done: "Imported") -> None:

@@ -161,9 +161,9 @@ class Setup(BaseModel):
         return _named(self.sources, name, "source")
 
     def place(self, source: str) -> str:
-        """Where a mention was heard, for people: "fedi, Mastodon"; the bare name of a source no longer listed."""
-        labels = {listed.name: listed.label for listed in self.sources}
-        return f"{source}, {labels[source]}" if source in labels else source
+        """Where a mention was heard, for people: "fedi, Mastodon"; the name alone where it says all."""
+        label = {listed.name: listed.label for listed in self.sources}.get(source, source)
+        return label if source.casefold().replace("-", " ") == label.casefold() else f"{source}, {label}"
 
     def sink(self, name: str) -> AnySink:
         """The sink of that name; SettingsError names those there are."""

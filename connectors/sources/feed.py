@@ -36,7 +36,7 @@ ID_LENGTH = 400  # a longer id is hashed: a key has 512 characters at most
 class Feed(Source, frozen=True):
     """One RSS or Atom feed, in any version that feedparser reads."""
 
-    label: ClassVar[str] = "RSS and Atom feeds"
+    label: ClassVar[str] = "RSS or Atom feed"
     docs: ClassVar[str] = "https://feedparser.readthedocs.io/en/latest/"
     quiet_after: ClassVar[timedelta] = timedelta(days=14)
 

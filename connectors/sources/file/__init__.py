@@ -36,7 +36,7 @@ Constant = Literal["brand", "product", "country", "language", "kind", "author"]
 class File(Source, frozen=True):
     """One file with a mention in every row. Columns with common names are found; name the others in `columns`."""
 
-    label: ClassVar[str] = "File import (CSV, JSON lines, Parquet)"
+    label: ClassVar[str] = "File import"
     docs: ClassVar[str] = "https://www.rfc-editor.org/rfc/rfc4180"
     quiet_after: ClassVar[timedelta] = timedelta(days=3650)  # a file is silent by nature
 
