@@ -133,37 +133,55 @@ def feelings(texts: Sequence[str]) -> list[Analysis]:
 
 def beside(shared: Path, rows: Sequence[Row]) -> dict[str, str]:
     """The figures beside the table, by what they say."""
-    analyses = Analyst().analyse([reading(row) for row in rows])
-    scored = [(one, row) for one, row in zip(analyses, rows, strict=True) if one.complaint_probability is not None]
-    service = [one.lane_probabilities["service"] or 0.0 for one in analyses]
-    lane = [(max(p or 0 for p in one.lane_probabilities.values()), one.lane.value == row["lane"]) for one, row in scored]
-    complaint = [
-        (max(p := one.complaint_probability or 0.0, 1 - p), said(one, "complaint") == row["complaint"])
-        for one, row in scored
-    ]
-    compounds = [Vader().strength(row["text"]).compound for row in rows]
-    plain = ["positive" if c >= NEUTRAL else "negative" if c <= -NEUTRAL else "neutral" for c in compounds]
     bench = shared / "data" / "bench"
+    analyses = Analyst().analyse([reading(row) for row in rows])
+    service = [one.lane_probabilities["service"] or 0.0 for one in analyses]
+    wanted = [row["lane"] == "service" for row in rows]
     tweets = list(lines(bench / "semeval2016_test.jsonl.gz"))
     tweeted = [one.sentiment.value.replace("unscored", "neutral") for one in feelings([row["text"] for row in tweets])]
     yelp = [row for row in lines(bench / "yelp_10k.jsonl.gz") if row["stars"] != 3]  # noqa: PLR2004 - the middle star
     liked = [(one.sentiment_score or 0.0) > 0 for one in feelings([row["text"] for row in yelp])]
-    return {
-        "service: precision where 95 % of service is found": f"{precision_at(0.95, service, [row['lane'] == 'service' for row in rows]):.3f}",
-        "lane: expected calibration error": f"{calibration_error(*zip(*lane, strict=True)):.3f}",
-        "complaint: expected calibration error": f"{calibration_error(*zip(*complaint, strict=True)):.3f}",
-        "sentiment by plain VADER, accuracy": f"{share([row['sentiment'] for row in rows], plain):.3f}",
-        "SemEval 2017 task 4A test (20,632 tweets), macro recall; plain VADER .570": f"{macro_recall([row['sentiment'] for row in tweets], tweeted):.3f}",
-        "Yelp, 1-2 against 4-5 stars, text only, accuracy": f"{sum(a == (row['stars'] > 3) for a, row in zip(liked, yelp, strict=True)) / len(yelp):.3f}",  # noqa: PLR2004, E501
+    loved = [row["stars"] > 3 for row in yelp]  # noqa: PLR2004 - the middle star
+    found = {
+        "service: precision where 95 % of service is found": precision_at(0.95, service, wanted),
+        "lane: expected calibration error": lane_error(analyses, rows),
+        "complaint: expected calibration error": complaint_error(analyses, rows),
+        "sentiment by plain VADER on these rows, accuracy": share(
+            [row["sentiment"] for row in rows], plain_vader(rows)
+        ),
+        "SemEval 2017 task 4A test (20,632 tweets), macro recall; plain VADER .570": macro_recall(
+            [row["sentiment"] for row in tweets], tweeted
+        ),
+        "Yelp, 1-2 against 4-5 stars, text only, accuracy": share(list(map(str, loved)), list(map(str, liked))),
     }
+    return {name: f"{figure:.3f}" for name, figure in found.items()}
+
+
+def lane_error(analyses: Sequence[Analysis], rows: Sequence[Row]) -> float:
+    """How honest the lane's probability is, over what was judged."""
+    judged = [(one, row) for one, row in zip(analyses, rows, strict=True) if one.complaint is not None]
+    sure = [max(chance or 0.0 for chance in one.lane_probabilities.values()) for one, _ in judged]
+    return calibration_error(sure, [one.lane.value == row["lane"] for one, row in judged])
+
+
+def complaint_error(analyses: Sequence[Analysis], rows: Sequence[Row]) -> float:
+    """How honest the complaint's probability is, over what was judged."""
+    judged = [(one.complaint_probability, row) for one, row in zip(analyses, rows, strict=True)]
+    known = [(chance, row["complaint"] == "yes") for chance, row in judged if chance is not None]
+    return calibration_error([chance for chance, _ in known], [complains for _, complains in known])
+
+
+def plain_vader(rows: Sequence[Row]) -> list[str]:
+    """The feeling by the sign of VADER's strength alone."""
+    compounds = [Vader().strength(row["text"]).compound for row in rows]
+    return ["positive" if c >= NEUTRAL else "negative" if c <= -NEUTRAL else "neutral" for c in compounds]
 
 
 def languages(shared: Path) -> dict[str, str]:
     """How the language gate does: nothing English may be turned away."""
     english = [row["text"] for name in ("train", "dev") for row in _gold_file(shared, name)]
-    found = {
-        "gold mentions (nearly all English) turned away": f"{sum(not language(t).readable for t in english) / len(english):.2%}"
-    }
+    away = sum(not language(text).readable for text in english) / len(english)
+    found = {"gold mentions turned away (two thirds of them are indeed not English)": f"{away:.2%}"}
     for path in sorted((shared / "data" / "bench").glob("umsab_*_val.jsonl.gz")):
         texts = [row["text"] for row in lines(path)]
         name = path.name.split("_")[1]
@@ -205,7 +223,7 @@ def table(found: dict[str, Score]) -> str:
     head = "| question | rows | accuracy | macro F1 | end to end | first linear model | annotators agreed |"
     body = [
         f"| {name} | {one.rows} | {one.accuracy:.3f} | {one.macro_f1:.3f} | {one.end_to_end:.3f} | "
-        f"{FIRST_LINEAR.get(name, '–')} | {AGREED[name]} |"
+        f"{FIRST_LINEAR.get(name, '-')} | {AGREED[name]} |"
         for name, one in found.items()
     ]
     return "\n".join([head, "| --- | --- | --- | --- | --- | --- | --- |", *body])

@@ -85,12 +85,13 @@ class Analyst:
         words = reading.words
         found = language(words, reading.language)
         judged: dict[str, Any]
-        if found.readable and (reading.stars is not None or _speaks(words)):
+        speaks = _speaks(words)
+        if found.readable and speaks:
             verdict = triage.classify([reading])[0]
             judged = {name: getattr(verdict, name) for name in verdict.__slots__}
             judged["needs_reply"] = verdict.lane is Lane.SERVICE
         else:
-            judged = _unscored(reading)
+            judged = _unscored(reading, speaks=speaks)
         heard = grave(words)
         if heard:
             judged |= _grave(heard, judged)
@@ -109,8 +110,11 @@ def _speaks(words: str) -> bool:
     return any(letter.isalpha() or (letter > "\u2000" and letter.isprintable()) for letter in words[:READ])
 
 
-def _unscored(reading: Reading) -> dict[str, Any]:
-    """What we can say of words we cannot read: stars speak for the feeling, and a low rating wants a person's look."""
+def _unscored(reading: Reading, *, speaks: bool) -> dict[str, Any]:
+    """What we can say where no words can be read: the stars speak for the feeling.
+
+    A low rating with words wants a person to look at them; one without words is for the reports.
+    """
     stars = reading.stars
     judged: dict[str, Any] = dict.fromkeys(
         (
@@ -134,7 +138,7 @@ def _unscored(reading: Reading) -> dict[str, Any]:
     return judged | {
         "sentiment": feeling,
         "sentiment_score": score,
-        "needs_reply": stars <= _LOW,
+        "needs_reply": speaks and stars <= _LOW,
         "reasons": [rating],
     }
 

@@ -4,13 +4,12 @@ The same data gives the same file, byte for byte, on the same library versions: 
 dependency group `train`; nothing that runs in production imports this.
 """
 
-import gzip
 import hashlib
 import json
 import logging
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 from pipeline.classifier import Reading
 from pipeline.mention import MentionKind
 from pipeline.sentiment import Vader
+from pipeline.triage.auxiliary import auxiliary
 from pipeline.triage.model import COLUMNS, FIGURES, HEADS, WEIGHTS, WIDTH
-from pipeline.triage.related import word_vectors
+from pipeline.triage.related import DIMENSIONS, word_vectors
 from pipeline.triage.words import FACTS, facts, pair, parts, tokens
 
 Row = dict[str, Any]
@@ -36,14 +36,12 @@ RARE = {"w": 2, "n": 3, "b": 2, "c": 4}
 """A feature must stand in this many texts; by the first letter of its name."""
 STRENGTH = 5.0
 """The inverse of the regularisation; larger trusts the labels more."""
-FACT_SCALE, VECTOR_SCALE = 0.1, 6.0
+SCALES = {"lane": (0.1, 3.0), "complaint": (0.3, 8.0), "sentiment": (0.2, 6.0)}
+OTHER_SCALES = (0.1, 8.0)
 """How freely the facts beside the words, and the vectors of words, may be used beside the words themselves."""
 SOFTER = 0.5
 """How far rare answers of the heads with many are lifted: 0 not at all, 1 to the level of frequent ones."""
 LIFTED = ("category", "urgency", "stage", "touchpoint", "factor")
-AUXILIARY = {"complaints_xci": "post", "complaints_cesamard": "review"}
-"""Sets with complaint labels of their own, by a definition near enough to ours, and the kind of their mentions."""
-AUXILIARY_WEIGHT = 0.3
 FOLDS = 4
 log = logging.getLogger(__name__)
 
@@ -63,23 +61,10 @@ def reading(row: Row, *, low: float = 0.0) -> Reading:
 
 
 def labelled(shared: Path) -> list[Row]:
-    """The gold training rows, then the auxiliary ones, which answer the complaint question only."""
+    """The gold training rows, then the auxiliary ones, which answer one question each and carry a weight."""
     with (shared / "gold" / "train.jsonl").open(encoding="utf-8") as lines:
         rows: list[Row] = [json.loads(line) for line in lines]
-    known = {row["text"] for row in rows}
-    for name, kind in AUXILIARY.items():
-        rows.extend(row for row in _auxiliary(shared / "data" / "train" / f"{name}.jsonl.gz", name, kind, known))
-    return rows
-
-
-def _auxiliary(path: Path, name: str, kind: str, known: set[str]) -> Iterator[Row]:
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        for at, line in enumerate(lines):
-            said = json.loads(line)
-            if said["text"] and said["text"] not in known:
-                row = {"id": f"{name}:{at}", "dataset": name.replace("_", "-"), "text": said["text"], "kind": kind}
-                label = {"complaint": "yes" if int(said["complaint"]) else "no", "weight": AUXILIARY_WEIGHT}
-                yield row | dict.fromkeys(HEADS, "") | {"rating": None} | label
+    return rows + list(auxiliary(shared / "data" / "train", list(HEADS), {row["text"] for row in rows}))
 
 
 def features(said: Reading) -> dict[str, float]:
@@ -137,8 +122,11 @@ def fitted(values: sparse.csr_matrix, rows: Sequence[Row], head: str) -> tuple[D
     lift = SOFTER if head in LIFTED else 0.0
     usual = len(labels) / len(counts)
     weight = [row.get("weight", 1.0) * (usual / counts[row[head]]) ** lift for row in rows]
-    model = LogisticRegression(C=STRENGTH, max_iter=400, tol=2e-4).fit(values, labels, weight)
-    weights, biases = model.coef_.T, model.intercept_
+    scale = np.ones(values.shape[1])
+    scale[-DIMENSIONS - len(FACTS) : -DIMENSIONS], scale[-DIMENSIONS:] = SCALES.get(head, OTHER_SCALES)
+    scaled = values @ sparse.diags(scale)
+    model = LogisticRegression(C=STRENGTH, max_iter=400, tol=2e-4).fit(scaled, labels, weight)
+    weights, biases = model.coef_.T * scale[:, None], model.intercept_
     if len(counts) == 2:  # noqa: PLR2004 - two answers share one column in scikit-learn
         weights, biases = np.hstack([-weights / 2, weights / 2]), np.concatenate([-biases / 2, biases / 2])
     wide, least = np.zeros((weights.shape[0], len(HEADS[head]))), np.full(len(HEADS[head]), biases.min() - 3.0)
@@ -203,18 +191,18 @@ def train(shared: Path) -> Row:
     values = sparse.hstack(
         [
             shrink @ matrix(found, size),
-            sparse.csr_matrix(np.array(beside) * FACT_SCALE),
-            shrink @ sparse.csr_matrix(meanings(found, vectors) * VECTOR_SCALE),
+            sparse.csr_matrix(np.array(beside)),
+            shrink @ sparse.csr_matrix(meanings(found, vectors)),
         ]
     ).tocsr()
     weights, biases = all_heads(values, rows, range(len(rows)))
     words, plain, meant = np.split(weights, [len(size), len(size) + len(FACTS)])
     folded = {name: words[at] * size[name] for at, name in enumerate(size)}
     for word, vector in vectors.items():
-        folded[f"w {word}"] = folded.get(f"w {word}", 0.0) + VECTOR_SCALE * vector @ meant
+        folded[f"w {word}"] = folded.get(f"w {word}", 0.0) + vector @ meant
     heat = temperatures(values, rows)
     figures = {"gold_rows": len(gold), "auxiliary_rows": len(rows) - len(gold), "features": len(folded)}
-    return save(folded, size, plain=plain * FACT_SCALE, biases=biases, heat=heat, figures=figures)
+    return save(folded, size, plain=plain, biases=biases, heat=heat, figures=figures)
 
 
 def save(

@@ -6,8 +6,8 @@ the model fast, and the share of each word in an answer exact.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from pipeline.classifier import Reading
 from pipeline.mention import MentionKind
@@ -22,7 +22,9 @@ _LONGEST_WORD = 40
 
 _TOKEN = re.compile(
     r"""
-    (?P<word>[^\W\d_]+(?:['\u2019][^\W\d_]+)*(?![\w@]|[.:][\w/]|-\w))
+\s*+(?:
+    (?P<plain>[A-Za-z]++(?=[\s,!?;)]|\.\s|$))
+  | (?P<word>[^\W\d_]+(?:['\u2019][^\W\d_]+)*(?![\w@]|[.:][\w/]|-\w))
   | (?P<url>[Hh][Tt][Tt][Pp][Ss]?://\S{0,300}|[Ww]{3}\.\S{1,300}|\b[A-Za-z0-9-]{1,40}\.(?:com|net|org|co|ly|gl|me|tt|be|uk|in)/\S{0,300})
   | (?P<mail>[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{1,64})
   | (?P<handle>@\w{1,60})
@@ -32,6 +34,7 @@ _TOKEN = re.compile(
   | (?P<smiley>[:;=]['-]?[()DPpOo/\\|*\[\]]+|<3|</3)
   | (?P<marks>[!?.…]+)
   | (?P<sign>[^\w\s])
+)
     """,
     re.VERBOSE,
 )
@@ -48,8 +51,7 @@ _DRESSING = frozenset(map(chr, (0xAC, 0x200B, 0x200C, 0x200D, 0xFE0E, 0xFE0F, *r
 """Our own mark; joiners, variation selectors and skin tones, which dress the emoji before them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """One word as the model knows it, and where it stands in `Reading.words`."""
 
     name: str
@@ -62,13 +64,14 @@ def tokens(words: str) -> list[Token]:
     found: list[Token] = []
     reach = 0
     for match in _TOKEN.finditer(words, 0, READ):
-        name = _name(match.lastgroup or "", match.group())
+        sort = match.lastgroup or ""
+        name = _name(sort, match[sort])
         if not name:
             continue
         if name in _ENDS_NEGATION:
             reach = 0
         negated = reach > 0 and name[0].isalpha()
-        found.append(Token("¬" + name if negated else name, match.start(), match.end()))
+        found.append(Token("¬" + name if negated else name, *match.span(sort)))
         reach = _NEGATION_REACH if name in _NOT or name.endswith("n't") else reach - 1
     return found
 
@@ -78,7 +81,7 @@ def _name(sort: str, said: str) -> str:
     """What the model calls a token; nothing for what it passes over."""
     fixed = {"url": "<url>", "mail": "<mail>", "handle": "<helper>" if _HELPERS.search(said) else "<handle>"}
     match sort:
-        case "word" | "part":
+        case "plain" | "word" | "part":
             return _RUN.sub(r"\1\1", said.lower().replace("\u2019", "'"))[:_LONGEST_WORD]
         case "marks":
             return "..." if said[0] in ".…" and said != "." else said[0] * min(len(said), 2)
