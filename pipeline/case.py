@@ -18,6 +18,7 @@ from pipeline.triage import Category, Lane, Urgency
 
 _DRESSING = re.compile(r"^\s*rt\b|https?://\S+|@\S+")
 _NOT_WORDS = re.compile(r"[\W_]+")
+SETTLED = "the author says it is settled"
 _SAME_WORDS_FROM = 40
 """Fewer letters than this and two people may well have said the same by chance ("it crashes every time")."""
 
@@ -147,7 +148,7 @@ def carry_out(
     if decision.step is Step.ANSWER:
         changes = {"answered_at": mention.said_at}
     elif decision.step is Step.CLOSE:
-        changes |= {"state": CaseState.CLOSED, "closed_at": mention.said_at, "closed_because": "the author says it is settled"}
+        changes |= {"state": CaseState.CLOSED, "closed_at": mention.said_at, "closed_because": SETTLED}
     elif decision.step is Step.REOPEN:
         occasion = f"again:{mention.key}"
         changes |= {"state": CaseState.OPEN, "answered_at": None, "closed_at": None, "closed_because": None}

@@ -12,8 +12,8 @@ from pipeline.mention import Mention, MentionKind
 class Reason(BaseModel, frozen=True):
     """What carried one field of a judgement: a span of `Reading.words`, or a fact beside it.
 
-    `start` and `end` count characters in `Reading.words`; both are null where the reason is no span of it (the stars, the
-    kind). `weight` is signed: above 0 it spoke for the answer given, below 0 against it.
+    `start` and `end` count characters in `Reading.words`; both are null where the reason is no span of it (the stars,
+    the kind). `weight` is signed: above 0 it spoke for the answer given, below 0 against it.
     """
 
     field: str

@@ -64,7 +64,9 @@ sinks = ["log"]
 [http]
 attempts = 1
 """
-PLAINT = "I ordered the Talus {number} two weeks ago, order {number}00{number}, it never arrived and nobody answers my mails."
+PLAINT = (
+    "I ordered the Talus {number} two weeks ago, order {number}00{number}, it never came and nobody answers my mails."
+)
 PRAISE = "Absolutely love my Hike shoes, best run in years, pair number {number} and still happy."
 
 
@@ -85,6 +87,11 @@ class Town:
 
     def setup(self) -> Setup:
         return Setup.read(self.settings)
+
+    def use(self, database: str) -> None:
+        """Keep the memory in another database."""
+        text = self.settings.read_text("utf-8").replace('"sqlite:///earful.db"', json.dumps(database))
+        self.settings.write_text(text, "utf-8")
 
     def store(self) -> Store:
         return self.setup().store()

@@ -44,8 +44,18 @@ def test_each_row_is_answered_in_order_with_exactly_the_public_fields(tmp_path: 
         assert answer["lane"] in {"service", "experience", "noise", "unscored"}
         assert answer["sentiment"] in {"negative", "neutral", "positive", "unscored"}
     late, love, empty, _, german, *_ = answers
-    assert (late["lane"], late["needs_reply"], late["complaint"], late["sentiment"]) == ("service", True, True, "negative")
-    assert (love["lane"], love["complaint"], love["sentiment"], love["category"]) == ("experience", False, "positive", None)
+    assert (late["lane"], late["needs_reply"], late["complaint"], late["sentiment"]) == (
+        "service",
+        True,
+        True,
+        "negative",
+    )
+    assert (love["lane"], love["complaint"], love["sentiment"], love["category"]) == (
+        "experience",
+        False,
+        "positive",
+        None,
+    )
     assert (empty["lane"], empty["sentiment"], empty["sentiment_score"]) == ("unscored", "unscored", None)
     assert (german["lane"], german["language"], german["needs_reply"]) == ("unscored", "de", True)
 
@@ -83,7 +93,9 @@ def test_a_row_that_cannot_be_read_is_answered_in_its_place_with_why(tmp_path: P
     assert "1 could not be read" in told.stderr
 
 
-@pytest.mark.parametrize(("name", "content"), [("a.parquet", b"text\nhi\n"), ("b.jsonl.gz", b"no gzip"), ("c.csv", b"\0\1\2" * 99)])
+@pytest.mark.parametrize(
+    ("name", "content"), [("a.parquet", b"text\nhi\n"), ("b.jsonl.gz", b"no gzip"), ("c.csv", b"\0\1\2" * 99)]
+)
 def test_a_file_that_is_not_what_its_name_says_is_refused_and_nothing_is_written(
     tmp_path: Path, name: str, content: bytes
 ) -> None:

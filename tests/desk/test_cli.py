@@ -63,7 +63,9 @@ def test_check_and_listen_name_the_line_and_the_mend_and_run_nothing(town: Town)
 
 
 def test_a_missing_secret_is_named_but_never_a_present_one(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    town.settings.write_text(town.settings.read_text("utf-8").replace('secret = "whsec', 'secret = "$HOOK_SECRET" # "'), "utf-8")
+    town.settings.write_text(
+        town.settings.read_text("utf-8").replace('secret = "whsec', 'secret = "$HOOK_SECRET" # "'), "utf-8"
+    )
     told = earful("check", "-s", town.settings)
     assert told.exit_code == 2
     assert "HOOK_SECRET" in told.output + told.stderr

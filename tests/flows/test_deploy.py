@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -19,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 
 
-def until(true: Callable[[], bool], seconds: float, what: str) -> None:
+def until(true: Callable[[], object], seconds: float, what: str) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, f"{what} did not happen in {seconds} s"
@@ -48,7 +49,7 @@ def api(environment: dict[str, str], tmp_path: Path) -> Iterator[httpx.Client]:
     port = environment["PREFECT_API_URL"].split(":")[2].split("/")[0]
     with (tmp_path / "server.log").open("wb") as log:
         words = [*PREFECT, "server", "start", "--host", "127.0.0.1", "--port", port, "--no-ui"]
-        server = subprocess.Popen(words, env=environment, stdout=log, stderr=log, start_new_session=True)  # noqa: S603
+        server = subprocess.Popen(words, env=environment, stdout=log, stderr=log, start_new_session=True)
     with httpx.Client(base_url=environment["PREFECT_API_URL"], timeout=30) as client:
 
         def healthy() -> bool:
@@ -68,8 +69,14 @@ def api(environment: dict[str, str], tmp_path: Path) -> Iterator[httpx.Client]:
 @pytest.fixture
 def prefect(environment: dict[str, str]) -> Callable[..., str]:
     def call(*words: str, **more: str) -> str:
-        done = subprocess.run(  # noqa: S603 - our own words
-            [*PREFECT, *words], env=environment | more, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+        done = subprocess.run(
+            [*PREFECT, *words],
+            env=environment | more,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
         return f"{done.returncode}\n{done.stdout}\n{done.stderr}"
 
@@ -83,9 +90,9 @@ def worker(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[[],
     def start() -> None:
         with (tmp_path / "worker.log").open("wb") as log:
             words = [*PREFECT, "worker", "start", "--pool", "local", "--type", "process"]
-            # A worker turns SIGTERM into SIGINT, which a shell's background jobs ignore: a session of its own ends for sure.
+            # A worker turns SIGTERM into SIGINT, which background jobs ignore: a session of its own ends for sure.
             started.append(
-                subprocess.Popen(words, env=environment, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True)  # noqa: S603
+                subprocess.Popen(words, env=environment, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True)
             )
 
     yield start
@@ -123,7 +130,7 @@ def test_three_deployments_are_scheduled_and_a_worker_runs_them(
     worker()
     for name in ("listen", "watch", "digest"):
         assert prefect("deployment", "run", f"{name}/{name}").startswith("0")
-        until(lambda name=name: bool(runs(name, "COMPLETED", "FAILED", "CRASHED")), 120, f"a run of {name}")  # type: ignore[misc] - bound at once
+        until(partial(runs, name, "COMPLETED", "FAILED", "CRASHED"), 120, f"a run of {name}")
         ended = runs(name, "COMPLETED", "FAILED", "CRASHED")
         assert [run["state_type"] for run in ended] == ["COMPLETED"], json.dumps(ended[0]["state"])
 

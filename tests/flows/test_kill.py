@@ -19,8 +19,8 @@ from pathlib import Path
 from flows import listen
 from flows.setup import Setup
 
-# The same steps as the flow, without Prefect's server, which remembers nothing for us. The process kills itself, with no
-# chance to clean up, at the n-th thing it reports to have done.
+# The same steps as the flow, without Prefect's server, which remembers nothing for us. The process kills itself,
+# with no chance to clean up, at the n-th thing it reports to have done.
 deadline, later = int(sys.argv[2]), timedelta(seconds=float(sys.argv[3]))
 
 class Death(logging.Handler):
@@ -46,9 +46,25 @@ for sink in setup.sinks:
 """
 
 
-def steps(town: Town, *, die_at: int, later: float = 0) -> int:
+def start(town: Town, *, die_at: int, later: float = 0) -> subprocess.Popen[bytes]:
     words = [sys.executable, "-c", STEPS, str(town.settings), str(die_at), str(later)]
-    return subprocess.run(words, check=False, capture_output=True, timeout=120).returncode  # noqa: S603 - our own words
+    return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def steps(town: Town, *, die_at: int, later: float = 0) -> int:
+    return start(town, die_at=die_at, later=later).wait(120)
+
+
+def test_three_runs_at_once_do_the_work_of_one(town: Town, database: str) -> None:
+    town.use(database)
+    town.write(plaints=30, praise=20)
+    assert [run.wait(120) for run in [start(town, die_at=0) for _ in range(3)]] == [0, 0, 0]
+    with town.store() as store:
+        counts = store.counts()
+        assert (counts.mentions, counts.unanalysed, counts.waiting) == (50, 0, 30)
+        assert counts.alerts == {"log": (0, 30), "desk": (0, 30)}
+    assert len({alert["key"] for alert in town.logged()}) == len(town.logged()) == 30
+    assert len({key for key, _ in town.hooks}) == len(town.hooks) == 30
 
 
 @pytest.mark.parametrize("die_at", [1, 2, 3, 5, 8, 12, 17])
@@ -71,7 +87,7 @@ def listening(town: Town, prefect_api: None) -> Iterator[subprocess.Popen[bytes]
 
     words = [sys.executable, "-m", "desk", "listen", "--settings", str(town.settings)]
     env = {**os.environ, "PREFECT_API_URL": str(PREFECT_API_URL.value())}
-    process = subprocess.Popen(words, env=env, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # noqa: S603 - ours
+    process = subprocess.Popen(words, env=env, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     yield process
     process.kill()
     process.wait()

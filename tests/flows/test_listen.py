@@ -23,7 +23,8 @@ def run(town: Town) -> State:
     return listen(town.settings, return_state=True)
 
 
-def test_one_run_hears_judges_opens_cases_and_alerts_each_sink_once(town: Town) -> None:
+def test_one_run_hears_judges_opens_cases_and_alerts_each_sink_once(town: Town, database: str) -> None:
+    town.use(database)
     town.write(plaints=6, praise=6)
     assert run(town).is_completed()
     with town.store() as store:
@@ -107,7 +108,14 @@ def test_an_edited_mention_is_judged_again(town: Town) -> None:
 def test_the_brands_own_reply_is_no_complaint_and_answers_the_case(town: Town) -> None:
     setup = town.setup()
     said = datetime(2026, 11, 2, 12, tzinfo=UTC)
-    plaint = Mention(key="x:1", source="forum", kind="post", text="My parcel never arrived, order 77, nobody answers.", said_at=said, author="mia")
+    plaint = Mention(
+        key="x:1",
+        source="forum",
+        kind="post",
+        text="My parcel never arrived, order 77, nobody answers.",
+        said_at=said,
+        author="mia",
+    )
     reply = Mention(
         key="x:2", source="forum", kind="comment", text="Sorry! We are looking into your refund.", parent="x:1",
         said_at=said + timedelta(hours=1), author="@Hike-Care",
@@ -128,7 +136,9 @@ def test_the_brands_own_reply_is_no_complaint_and_answers_the_case(town: Town) -
 
 
 def test_wrong_settings_stop_the_run_before_anything_happens(town: Town) -> None:
-    town.settings.write_text(town.settings.read_text("utf-8").replace('kind = "feed"', 'kind = "fed"'), encoding="utf-8")
+    town.settings.write_text(
+        town.settings.read_text("utf-8").replace('kind = "feed"', 'kind = "fed"'), encoding="utf-8"
+    )
     state = run(town)
     assert state.is_failed()
     assert "there is no kind 'fed'" in str(state.message)

@@ -104,13 +104,19 @@ def test_paths_are_relative_to_the_settings_file_wherever_the_run_starts(
         ('kind = "mastodon"', 'kind = "myspace"', "line 14: source[2].kind: there is no kind 'myspace'"),
         ('reply_within = "1h"', 'reply_within = "soon"', 'write a duration like "30m"'),
         ("billing_payment", "biling", "route[1].when.category"),
-        ('[[route]]\nname = "rest"', '[[route]]\nname = "rest"\nwhen = { lane = "service" }', "the last [[route]] must"),
+        (
+            '[[route]]\nname = "rest"',
+            '[[route]]\nname = "rest"\nwhen = { lane = "service" }',
+            "the last [[route]] must",
+        ),
         ('when = { category = ["billing_payment"], words = "charged? twice" }', "", "takes everything"),
         ('sinks = ["care", "log"]', "sinks = []", "a grave signal must reach somebody"),
         ("[brand]", "[brand", "this is not TOML"),
     ],
 )
-def test_a_wrong_setting_is_named_with_its_place_and_its_mend(settings: Path, wrong: str, right: str, said: str) -> None:
+def test_a_wrong_setting_is_named_with_its_place_and_its_mend(
+    settings: Path, wrong: str, right: str, said: str
+) -> None:
     assert wrong in GOOD
     settings.write_text(GOOD.replace(wrong, right, 1), encoding="utf-8")
     with pytest.raises(SettingsError) as failure:

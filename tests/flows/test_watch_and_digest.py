@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("prefect_api")
 
 
 @pytest.fixture
-def later(monkeypatch: pytest.MonkeyPatch) -> object:
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def skip(**time: float) -> None:
         monkeypatch.setattr(Setup, "now", lambda _: datetime.now(UTC) + timedelta(**time))
 
@@ -33,7 +34,7 @@ def test_nothing_wrong_is_told_to_nobody(town: Town) -> None:
     assert titles(town, "watch") == []
 
 
-def test_a_failing_source_is_told_once_until_it_was_heard_again(town: Town, later: object) -> None:
+def test_a_failing_source_is_told_once_until_it_was_heard_again(town: Town, later: Callable[..., None]) -> None:
     del later
     town.write(plaints=2, praise=2)
     town.broken["/forum.rss"] = 404
@@ -52,10 +53,10 @@ def test_a_failing_source_is_told_once_until_it_was_heard_again(town: Town, late
     assert len(titles(town, "watch")) == 2
 
 
-def test_a_source_silent_for_longer_than_usual_is_told_once(town: Town, later: object) -> None:
+def test_a_source_silent_for_longer_than_usual_is_told_once(town: Town, later: Callable[..., None]) -> None:
     town.write(plaints=2, praise=2)
     listen(town.settings, return_state=True)
-    later(days=60)  # type: ignore[operator] - a fixture that is a function
+    later(days=60)
     for _ in range(2):
         watch(town.settings, return_state=True)
     silent = titles(town, "watch")
@@ -63,20 +64,20 @@ def test_a_source_silent_for_longer_than_usual_is_told_once(town: Town, later: o
     assert "forum has been silent since" in silent[0]
 
 
-def test_a_stuck_alert_is_told_through_the_sinks_that_work(town: Town, later: object) -> None:
+def test_a_stuck_alert_is_told_through_the_sinks_that_work(town: Town, later: Callable[..., None]) -> None:
     town.write(plaints=2, praise=0)
     town.broken["/hook"] = 500
     listen(town.settings, return_state=True)
-    later(hours=3)  # type: ignore[operator] - a fixture that is a function
+    later(hours=3)
     assert watch(town.settings, return_state=True).is_failed()
     assert titles(town, "watch") == ["Hike: 2 alerts for desk are stuck"]
 
 
-def test_the_weekly_report_is_written_and_word_of_it_sent_once(town: Town, later: object) -> None:
+def test_the_weekly_report_is_written_and_word_of_it_sent_once(town: Town, later: Callable[..., None]) -> None:
     town.write(plaints=4, praise=4)
     listen(town.settings, return_state=True)
     monday = datetime(2026, 11, 9, 7, tzinfo=UTC)
-    later(seconds=(monday - datetime.now(UTC)).total_seconds())  # type: ignore[operator] - a fixture that is a function
+    later(seconds=(monday - datetime.now(UTC)).total_seconds())
     for _ in range(2):
         assert digest(town.settings, return_state=True).is_completed()
     page = town.folder / "reports" / "hike-2026-11-02.html"

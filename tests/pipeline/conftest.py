@@ -16,8 +16,14 @@ NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 def mention() -> Callable[..., Mention]:
     """A mention with what the test says about it; the rest is ordinary."""
 
-    def make(key: str = "mastodon:1", **said: Any) -> Mention:
-        ordinary = {"source": "mastodon", "kind": "post", "text": "My order never came", "said_at": NOON, "author": "mia"}
+    def make(key: str = "mastodon:1", **said: object) -> Mention:
+        ordinary = {
+            "source": "mastodon",
+            "kind": "post",
+            "text": "My order never came",
+            "said_at": NOON,
+            "author": "mia",
+        }
         return Mention.model_validate({"key": key, **ordinary, **said})
 
     return make
@@ -27,7 +33,7 @@ def mention() -> Callable[..., Mention]:
 def analysis() -> Callable[..., Analysis]:
     """An analysis of a late order in the service lane, changed as the test says."""
 
-    def make(**judged: Any) -> Analysis:
+    def make(**judged: object) -> Analysis:
         ordinary: dict[str, Any] = {
             "mention_key": "mastodon:1",
             "version": "v1",

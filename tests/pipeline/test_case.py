@@ -28,7 +28,9 @@ def step(decision: Decision, mention: Mention, analysis: Analysis) -> tuple[Case
     return carry_out(decision, mention, analysis, route="r", team="t", reply_within=timedelta(hours=1), now=NOON)
 
 
-def test_a_complaint_opens_a_case_with_a_deadline(mention: Callable[..., Mention], analysis: Callable[..., Analysis]) -> None:
+def test_a_complaint_opens_a_case_with_a_deadline(
+    mention: Callable[..., Mention], analysis: Callable[..., Analysis]
+) -> None:
     decision = decide(mention(), analysis(), [], join_within=WITHIN)
     assert decision == Decision(Step.OPEN)
     case, occasion = step(decision, mention(), analysis())

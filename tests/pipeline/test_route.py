@@ -77,7 +77,9 @@ def test_a_grave_signal_goes_first_whatever_the_lane(
     assert routing.why[0] == 'injury: "cut my foot"'
 
 
-def test_the_first_route_that_matches_decides(mention: Callable[..., Mention], analysis: Callable[..., Analysis]) -> None:
+def test_the_first_route_that_matches_decides(
+    mention: Callable[..., Mention], analysis: Callable[..., Analysis]
+) -> None:
     first = route(lane="service")
     second = Route.model_validate({**first.model_dump(), "name": "second"})
     assert choose(mention(), analysis(), GRAVE, [first, second, LAST]).route is first
@@ -110,7 +112,9 @@ def test_the_same_act_has_the_same_key_and_another_has_another(one: list[str], o
     assert (alert_key(*one) == alert_key(*other)) == (one == other)
 
 
-@pytest.mark.parametrize(("written", "meant"), [("30m", 30), ("2h", 120), ("1d", 1440), ("1h 30m", 90), ("1d12h", 2160)])
+@pytest.mark.parametrize(
+    ("written", "meant"), [("30m", 30), ("2h", 120), ("1d", 1440), ("1h 30m", 90), ("1d12h", 2160)]
+)
 def test_durations_are_written_as_people_say_them(written: str, meant: int) -> None:
     read = Route.model_validate({"name": "r", "team": "t", "reply_within": written})
     assert read.reply_within == timedelta(minutes=meant)

@@ -10,7 +10,7 @@ from pipeline.errors import SettingsError
 from pipeline.sentiment import Vader
 from pipeline.triage import model as triage_model
 from pipeline.triage.model import COLUMNS, FIGURES, HEADS, WEIGHTS, WIDTH, Scored, shipped
-from pipeline.triage.words import FACTS
+from pipeline.triage.words import FACTS, facts, tokens
 
 
 def score(text: str, rating: float | None = None) -> Scored:
@@ -47,13 +47,14 @@ def test_probabilities_of_every_question_add_up_to_one() -> None:
             assert sum(chances) == pytest.approx(1)
 
 
-def test_an_answer_is_the_sum_of_its_shares() -> None:
-    text = "the zip broke after two days"
-    scored, nothing = score(text), score("")
-    moved = scored.shares.sum(axis=0)
-    facts_and_bias = scored.logits - moved
-    assert moved.any()
-    assert facts_and_bias.shape == nothing.logits.shape
+def test_an_answer_is_the_sum_of_a_bias_the_facts_and_the_shares_of_the_words() -> None:
+    model, text = shipped(), "the zip broke after two days"
+    reading, strength = Reading(key="k", text=text), Vader().strength(text)
+    with np.load(WEIGHTS, allow_pickle=False) as weights:
+        plain = weights["biases"] + np.array(facts(reading, tokens(text), strength)) @ weights["facts"]
+    scored = model.score(reading, strength)
+    assert scored.logits == pytest.approx(plain + scored.shares.sum(axis=0), abs=1e-4)
+    assert scored.shares.any()
 
 
 def test_reasons_are_the_largest_shares_for_the_answer_against_the_second_best() -> None:
