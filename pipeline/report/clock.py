@@ -56,12 +56,16 @@ def call(case: Case, *, as_of: datetime, label: str, quote: Quote | None) -> Cal
 
 
 def answers(cases: Sequence[Case], *, as_of: datetime) -> Answers:
-    """How the clock was kept over all cases of the period."""
-    stood = [standing(case, as_of=as_of) for case in cases]
+    """How the clock was kept over all cases of the period.
+
+    A case that was answered before we heard of it says nothing of the clock: it counts as opened, and in no share.
+    """
+    timed = [case for case in cases if case.answered_at is None or case.answered_at > case.opened_at]
+    stood = [standing(case, as_of=as_of) for case in timed]
     in_time, late = stood.count(Standing.IN_TIME), stood.count(Standing.LATE)
     waits = [
         (case.answered_at - case.opened_at).total_seconds()
-        for case in cases
+        for case in timed
         if case.answered_at and case.answered_at <= as_of
     ]
     return Answers(

@@ -100,3 +100,11 @@ def test_a_call_quotes_the_words_that_opened_the_case(said: Callable[..., Any]) 
     assert report.calls[0].quote is not None
     assert report.calls[0].quote.text == "Where is my parcel?"
     assert (len(report.calls), report.more_calls) == (25, 16)
+
+
+def test_a_case_answered_before_we_heard_of_it_says_nothing_of_the_clock() -> None:
+    before = case("C-1", answered_at=NOON - HOUR)
+    after = case("C-2", answered_at=NOON + 2 * HOUR)
+    kept = answers([before, after], as_of=NOON + 9 * HOUR)
+    assert (kept.opened, kept.in_time.count, kept.in_time.total) == (2, 1, 1)
+    assert kept.first_reply == 2 * HOUR
