@@ -37,7 +37,7 @@ class Triage:
     @property
     def version(self) -> str:
         """Names the weights by their hash."""
-        return f"triage-1-{self._model.digest[:12]}"
+        return f"triage-2-{self._model.digest[:12]}"
 
     @property
     def _model(self) -> Model:

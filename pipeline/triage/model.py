@@ -21,7 +21,7 @@ from pipeline.classifier import Reading
 from pipeline.errors import SettingsError
 from pipeline.sentiment import Feeling, Strength
 from pipeline.triage import Category, Factor, Lane, Stage, Touchpoint, Urgency
-from pipeline.triage.words import FACTS, Token, facts, pair, parts, tokens
+from pipeline.triage.words import FACTS, Token, facts, pair, parts, telling, tokens
 
 Floats = NDArray[np.float32]
 
@@ -89,11 +89,12 @@ class Scored:
     def reasons(self, heads: Sequence[str]) -> list[tuple[str, Share]]:
         """For each head the largest shares that speak for its answer against the second best.
 
-        Up to three spans that do not overlap, and the stars where there are any.
+        Up to three spans that do not overlap, and the stars where there are any. A span of mere grammar ("my", ",") may
+        well have a share, but tells nobody anything: it is passed over.
         """
         chosen, rival = zip(*map(self._two, heads), strict=True)
         weights = self.shares[:, chosen] - self.shares[:, rival]
-        orders = (-weights).argsort(axis=0, kind="stable")[: 4 * _TOP].T.tolist()
+        orders = (-weights).argsort(axis=0, kind="stable")[: 6 * _TOP].T.tolist()
         starred = (self.rating_shares[list(chosen)] - self.rating_shares[list(rival)]).tolist()
         found: list[tuple[str, Share]] = []
         for column, (head, order) in enumerate(zip(heads, orders, strict=True)):
@@ -103,9 +104,10 @@ class Scored:
                 weight = round(float(weights[at, column]), 3)
                 if weight <= 0 or len(taken) == _TOP:
                     break
-                if all(end <= other or stop <= start for other, stop in taken):
+                span = self.words[start:end]
+                if telling(span) and all(end <= other or stop <= start for other, stop in taken):
                     taken.append((start, end))
-                    found.append((head, Share(self.words[start:end], start, end, weight)))
+                    found.append((head, Share(span, start, end, weight)))
             if self.rating is not None:
                 found.append((head, Share(self.rating, None, None, round(starred[column], 3))))
         return found

@@ -123,6 +123,24 @@ def pair(left: str, right: str) -> str:
     return f"b {left.removeprefix('¬')} {right.removeprefix('¬')}"
 
 
+_GRAMMAR = (
+    "a an the and or but of to in on at for from by with as is are was were be been being am it its it's this that "
+    "these those i i'm i've me my we us our you your he she him her his they them their who which so if then than "
+    "there here have has had do does did will would can could just also very too when what some any up out about"
+)
+_SILENT = frozenset(_GRAMMAR.split())
+_SPOKEN = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
+
+
+@lru_cache(maxsize=50_000)
+def telling(span: str) -> bool:
+    """Whether a span tells a person anything: a word that is not mere grammar, an emoji or a question mark."""
+    said = [word.lower().replace("\u2019", "'") for word in _SPOKEN.findall(span)]
+    return any(word not in _SILENT for word in said) or (
+        not said and any(sign > "\x7f" or sign == "?" for sign in span)
+    )
+
+
 FACTS = (
     "stars",
     "few stars",
