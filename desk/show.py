@@ -141,7 +141,8 @@ def listened(out: Console, done: "Listened", *, as_json: bool) -> None:
     for visit in {visit.source: visit for visit in done.visits}.values():
         state = f"[red]{escape(told(visit.error, visit.who_acts))}[/]" if visit.error else "[green]✓[/]"
         heard.add_row(visit.source, f"{visit.heard:,}", f"{visit.new:,}", f"{visit.rejected:,}", state)
-    out.print(heard)
+    if done.visits:
+        out.print(heard)
     summed(out, done.judged, done.counts)
     new = len(done.opened)
     out.print(

@@ -13,6 +13,8 @@ SHADED_FROM = 5
 """A cell of the journey with fewer mentions says its number, but is not coloured: its share would be chance."""
 TOLD_MOST = 6
 """So many pressing cases are told in full; the others stand in a table."""
+_TOLD_PEAKS = 4
+"""So many days that stood out are told in words; the chart marks all."""
 
 _PAGES = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
@@ -44,13 +46,16 @@ _PAGES.filters |= {
 
 def render(report: Report) -> str:
     """One self-contained HTML page: no script, no request to anywhere, the same bytes for the same report."""
+    peaks = words.loudest(report.peaks)
+    told = sorted(peaks, key=lambda peak: (peak.p, peak.day))[:_TOLD_PEAKS]
     cells = {(cell.stage, cell.touchpoint): cell for cell in report.journey}
     return _PAGES.get_template("report.html.j2").render(
         report=report,
         summary=words.summary(report),
         period=words.period(report.start, report.end),
         before=words.period(report.before.start, report.before.end) if report.before else None,
-        peaks=words.loudest(report.peaks),
+        peaks=sorted(told, key=lambda peak: peak.day),
+        more_peaks=len(peaks) - len(told),
         lanes=charts.lanes(report) if report.mentions else None,
         feelings=charts.feelings(report) if report.negative.total else None,
         category_bars=charts.categories(report.categories)
