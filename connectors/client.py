@@ -18,7 +18,7 @@ from pydantic import AfterValidator
 
 from pipeline.errors import ChangedError, EarfulError, RefusedError, SettingsError, TemporaryError
 
-AGENT = f"Earful/{version('earful')} (+https://pypi.org/project/earful/)"
+AGENT = f"Earful/{version('earful')}"
 TIMEOUT = httpx.Timeout(30, connect=10)
 LARGEST_BODY = 20_000_000
 """Bytes after decompression; no documented answer comes near it."""
@@ -46,6 +46,7 @@ def open_client(
     *,
     attempts: int = 3,
     patience: timedelta = timedelta(seconds=30),
+    contact: str | None = None,
     transport: httpx.BaseTransport | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> httpx.Client:
@@ -57,13 +58,15 @@ def open_client(
 
     A request says more about itself in `extensions`: `secret_path=True` where the path is a secret (a webhook's
     address), so that only its host is ever named; `pause=SECONDS` where the terms of a host ask for so long between two
-    requests. Redirects are answers, not followed. `transport` and `sleep` are for tests.
+    requests. Redirects are answers, not followed. `contact` is told to every host beside our name. `transport` and
+    `sleep` are for tests.
     """
     for chatty in ("httpx", "httpcore"):  # they log whole addresses, and keys live in the query
         logging.getLogger(chatty).setLevel(logging.WARNING)
     inner = transport or httpx.HTTPTransport()
     patient = _Patient(inner, attempts=attempts, patience=patience, sleep=sleep)
-    return _Client(transport=patient, headers={"User-Agent": AGENT}, timeout=TIMEOUT, follow_redirects=False)
+    agent = f"{AGENT} (+{contact})" if contact else AGENT
+    return _Client(transport=patient, headers={"User-Agent": agent}, timeout=TIMEOUT, follow_redirects=False)
 
 
 def json_of(response: httpx.Response, of: type = object) -> Any:  # noqa: ANN401 - JSON is anything

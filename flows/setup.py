@@ -93,6 +93,11 @@ class Http(_Settings):
         default=3, ge=1, le=10, description="Times one request is tried before the source has to wait."
     )
     patience: Duration = Field(default=timedelta(seconds=30), description="The longest wait between two tries.")
+    contact: str | None = Field(
+        default=None,
+        pattern=r"^[\x21-\x7e]{1,200}$",
+        description='Where those who run a source can reach you, such as "mailto:you@example.com".',
+    )
 
 
 class Setup(BaseModel):
@@ -135,7 +140,8 @@ class Setup(BaseModel):
 
     def http(self) -> httpx.Client:
         """The one HTTP client; use it as a context manager."""
-        return open_client(attempts=self.http_settings.attempts, patience=self.http_settings.patience)
+        settings = self.http_settings
+        return open_client(attempts=settings.attempts, patience=settings.patience, contact=settings.contact)
 
     def analyst(self) -> Analyst:
         """Who judges."""

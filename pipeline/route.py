@@ -157,7 +157,8 @@ def choose(mention: Mention, analysis: Analysis, grave: Route, routes: Sequence[
     if analysis.grave:
         named = ", ".join(signal.replace("_", " ") for signal in analysis.grave)
         spans = [f'"{reason.text}"' for reason in analysis.reasons if reason.field == "grave"]
-        return Routing(grave, (f"{named}: {', '.join(spans)}" if spans else named, *judged))
+        # The signal is the reason here; the words behind the lane would only distract from it.
+        return Routing(grave, (f"{named}: {', '.join(spans)}" if spans else named, *judged[:1]))
     for route in routes:
         why = route.when.matches(mention, analysis)
         if why is not None:

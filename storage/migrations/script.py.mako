@@ -11,10 +11,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """TODO: say what changes."""
+    """Say here what changes."""
     ${upgrades if upgrades else "pass"}
 
 
 def downgrade() -> None:
-    """TODO: say what is lost."""
+    """Say here what is lost."""
     ${downgrades if downgrades else "pass"}

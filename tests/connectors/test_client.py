@@ -3,6 +3,7 @@
 import gzip
 import logging
 import pickle
+import re
 from datetime import timedelta
 
 import httpx
@@ -149,10 +150,9 @@ def test_an_impossible_address_is_the_operators_matter() -> None:
 
 def test_we_say_who_we_are() -> None:
     transport, asked = answering(status(200))
-    with open_client(transport=transport) as http:
+    with open_client(transport=transport, contact="mailto:care@hike.example") as http:
         http.get(URL)
-    assert asked[0].headers["user-agent"].startswith("Earful/")
-    assert "+https://" in asked[0].headers["user-agent"]
+    assert re.fullmatch(r"Earful/[\d.]+ \(\+mailto:care@hike\.example\)", asked[0].headers["user-agent"])
 
 
 def test_no_answer_fills_our_memory(monkeypatch: pytest.MonkeyPatch) -> None:
