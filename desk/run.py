@@ -41,7 +41,13 @@ def listen_once(settings: Path, console: Console) -> Listened:
     setup = Setup.read(settings)
     began = setup.now()
     with StepProgress(console) as progress:
-        state = listen(setup.path, return_state=True)
+        try:
+            state = listen(setup.path, return_state=True)
+        except RuntimeError as error:
+            if "Failed to reach API" not in str(error):
+                raise
+            mend = "start that server, or unset PREFECT_API_URL to run without one"
+            raise SettingsError(f"PREFECT_API_URL: no Prefect server answers there; {mend}") from error
     with setup.store() as store:
         visits = store.visits(began, setup.now())
         return Listened(

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from typer.testing import CliRunner, Result
 
 from desk.cli import app
@@ -187,3 +188,13 @@ def test_the_report_is_one_page_and_its_figures_can_be_had_as_json(town: Town) -
     assert figures["mentions"] == 8
     backwards = earful("report", "-s", town.settings, "--from", "2026-11-07", "--to", "2026-11-01", "-o", page)
     assert backwards.exit_code == 2
+
+
+def test_a_prefect_server_that_does_not_answer_is_named_with_the_mend(
+    town: Town,
+) -> None:
+    town.write(plaints=1, praise=1)
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}):
+        told = earful("listen", "-s", town.settings)
+    assert told.exit_code == 2
+    assert "unset PREFECT_API_URL" in " ".join(told.stderr.split())
