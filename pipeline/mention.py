@@ -72,11 +72,11 @@ class Mention(SQLModel):
         "product",
         "product_version",
         "country",
-        mode="after",
+        mode="before",  # a bounded string with half a surrogate pair is refused before any later look at it
     )
     @classmethod
-    def _storable(cls, value: str | None) -> str | None:
-        return None if value is None else storable(value)
+    def _storable(cls, value: object) -> object:
+        return storable(value) if isinstance(value, str) else value
 
     @field_validator("rating", "rating_min", "rating_max", mode="after")
     @classmethod

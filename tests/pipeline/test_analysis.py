@@ -99,10 +99,17 @@ def test_a_grave_signal_goes_first_whatever_the_model_says() -> None:
     assert "broke my wrist" in reason.text
 
 
-def test_a_leaked_account_is_critical_and_keeps_the_category_of_those_who_can_help() -> None:
+def test_a_hacked_account_of_ones_own_is_for_those_who_can_give_it_back() -> None:
     found = judged("@HikeHelp my account was hacked and I cannot log in, the password was changed")
+    assert found.grave == []
+    assert (found.lane, found.category, found.urgency) == (Lane.SERVICE, Category.ACCOUNT_ACCESS, Urgency.HIGH)
+
+
+def test_a_hole_at_the_brand_is_critical_and_keeps_the_category_of_those_who_can_close_it() -> None:
+    found = judged("@HikeHelp I logged into my account and can see somebody else's home address and orders")
     assert found.grave == ["data_leak"]
-    assert (found.category, found.urgency) == (Category.ACCOUNT_ACCESS, Urgency.CRITICAL)
+    assert found.urgency is Urgency.CRITICAL
+    assert found.category is not Category.SAFETY_LEGAL
 
 
 def test_reasons_point_at_the_words_in_title_and_text() -> None:
