@@ -90,8 +90,12 @@ class Sink(BaseModel, ABC, frozen=True, extra="forbid"):
 
 MANY = 20
 """Strange items, and not one that can be read, after which a source must have changed its form."""
-STRANGE = (RecordError, LookupError, TypeError, ValueError, AttributeError, OverflowError)
-"""What `parse` may raise on an item that is not as documented; pydantic's ValidationError is a ValueError."""
+STRANGE = (
+    RecordError, LookupError, TypeError, ValueError, AttributeError,
+    ArithmeticError, OSError, AssertionError, RecursionError,
+)  # fmt: skip
+"""What `parse` may raise on an item that is not as documented, and what the standard library's parsers of times and
+HTML raise on hostile ones; pydantic's ValidationError is a ValueError."""
 
 
 def fetch(source: Source, http: httpx.Client, since: str | None) -> Iterator[Batch]:

@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
 from rich.text import Text
 
 from desk.console import FAILED, HERE, Json, Settings, err, in_words, out
-from desk.show import GRAVER, dump, span, table
+from desk.show import GRAVER, dump, span
+from pipeline.case import awaited
+from pipeline.route import about
 from pipeline.text import shorten
 
 if TYPE_CHECKING:  # the flows import Prefect, which takes seconds
@@ -27,7 +31,10 @@ def list_cases(
     most: Annotated[int, typer.Option("--most", "-n", min=1, help="Show this many at most.")] = 50,
     as_json: Json = False,
 ) -> None:
-    """List what waits for an answer, the nearest deadline first."""
+    """List what waits for an answer, the nearest deadline first.
+
+    Example: `earful cases --all --json`
+    """
     context.obj = settings
     if context.invoked_subcommand is not None:
         return
@@ -47,12 +54,16 @@ def close_case(
     context: typer.Context,
     key: Annotated[str, typer.Argument(help="The case, such as C-7H2QK4MZ5P.")],
     because: Annotated[str, typer.Option(help="Why it needs no answer any more.")] = "answered",
+    settings: Settings = HERE,
 ) -> None:
-    """Close a case, with a reason that stays on it."""
+    """Close a case, with a reason that stays on it.
+
+    Example: `earful cases close C-7H2QK4MZ5P --because "refunded"`
+    """
     from flows.setup import Setup
 
     with in_words():
-        setup = Setup.read(context.obj)
+        setup = Setup.read(context.obj if settings == HERE else settings)
         with setup.store() as store:
             store.migrate()
             found = store.close(key, because, setup.now())
@@ -71,26 +82,22 @@ def listed(out: Console, setup: "Setup", found: "Sequence[CaseFile]", waiting: i
         out.print("Nothing waits for an answer.")
         return
     now = setup.now()
-    rows = table("case", "due", "urgency", "about", "team", "who", "what they said")
     for file in found:
-        case = file.case
-        said = file.said[-1][0] if file.said else None
-        about = ", ".join(part.replace("_", " ") for part in (*case.grave, case.category) if part)
-        rows.add_row(
-            case.key,
-            _due(case.reply_by, now)
-            if case.answered_at is None and case.closed_at is None
-            else Text("answered", "green"),
-            Text(case.urgency or "", GRAVER.get(case.urgency or "", "")),
-            about,
-            case.team,
-            Text(said.author or "somebody") if said else "",
-            Text(shorten(" ".join(said.text.split()), 120)) if said else "",
-        )
-    out.print(rows)
-    out.print(
-        f"{len(found):,} shown, {waiting:,} wait for an answer. Close one: earful cases close {found[0].case.key}"
-    )
+        case, said = file.case, file.said[-1][0] if file.said else None
+        due = _due(case.reply_by, now) if awaited(case) else Text("closed" if case.closed_at else "answered", "green")
+        urgency = Text(case.urgency or "", GRAVER[case.urgency or "low"])
+        for part, width in ((due, 9), (urgency, 8)):
+            part.pad_right(max(0, width - len(part)))
+        line = Text.assemble((case.key, "bold"), "  ", due, "  ", urgency, f"  {about(case)} → {case.team}")
+        out.print(line, no_wrap=True, overflow="ellipsis")
+        if said:
+            quoted = (
+                f"“{shorten(' '.join(said.text.split()), 150)}” {said.author or 'somebody'}, {setup.place(said.source)}"
+            )
+            out.print(Padding(Text(quoted, "dim"), (0, 0, 0, 14)))
+    other = "" if setup.path == HERE.resolve() else f" -s {setup.path}"
+    out.print(f"{len(found):,} shown, {waiting:,} wait for an answer.", end=" ")
+    out.print(escape(f"Close one: earful cases close {found[0].case.key}{other}"), soft_wrap=True)
 
 
 def _due(reply_by: datetime, now: datetime) -> Text:

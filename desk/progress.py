@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 STEPS = {
@@ -31,6 +32,7 @@ class StepProgress(logging.Handler):
         )
         self._lines: dict[str, TaskID] = {}
         self.counts = Counter[str]()
+        self._said = set[str]()
         self._logger = logging.getLogger("flows")
 
     def __enter__(self) -> Self:
@@ -57,8 +59,9 @@ class StepProgress(logging.Handler):
             done = int(getattr(record, "done", 0))
             self.counts[step] += done
             self._bar.advance(self._line(step), done)
-        elif record.levelno >= logging.WARNING:
-            self._bar.console.print(f"[red]✗[/] {record.getMessage()}", highlight=False, soft_wrap=True)
+        elif record.levelno >= logging.WARNING and record.getMessage() not in self._said:
+            self._said.add(record.getMessage())  # a second try that fails says the same again
+            self._bar.console.print(f"[red]✗[/] {escape(record.getMessage())}", highlight=False, soft_wrap=True)
 
     def _line(self, step: str) -> TaskID:
         if step not in self._lines:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 from prefect.client.schemas.objects import State
+from pydantic import ValidationError
 from rich.console import Console
 
 from connectors.sources.file import File
@@ -14,9 +15,10 @@ from desk.demo.servers import open_town
 from desk.progress import StepProgress
 from flows.digest import report_of, write
 from flows.listen import bring_home, listen
+from flows.settings import dotted, in_our_words
 from flows.setup import Setup
 from pipeline.case import Case
-from pipeline.errors import SettingsError
+from pipeline.errors import SettingsError, told
 from pipeline.report import render
 from pipeline.route import Alert
 from pipeline.visit import Visit
@@ -39,6 +41,8 @@ class Listened:
 def listen_once(settings: Path, console: Console) -> Listened:
     """Run the listen flow now, with progress on `console`. SettingsError before anything runs if it cannot work."""
     setup = Setup.read(settings)
+    with setup.store() as store:
+        store.migrate()
     began = setup.now()
     with StepProgress(console) as progress:
         try:
@@ -49,7 +53,7 @@ def listen_once(settings: Path, console: Console) -> Listened:
             mend = "start that server, or unset PREFECT_API_URL to run without one"
             raise SettingsError(f"PREFECT_API_URL: no Prefect server answers there; {mend}") from error
     with setup.store() as store:
-        visits = store.visits(began, setup.now())
+        visits = list({visit.source: visit for visit in store.visits(began, setup.now())}.values())
         return Listened(
             visits=visits,
             judged=progress.counts["judge"],
@@ -62,15 +66,16 @@ def listen_once(settings: Path, console: Console) -> Listened:
 
 
 def _failures(state: State, visits: list[Visit]) -> list[str]:
-    """What failed and is not told with a source's visit: sinks, and anything that is our own fault."""
+    """What failed, each thing once: sources by their last visit, sinks, and anything that is our own fault."""
     if state.is_completed():
         return []
     states = state.result(raise_on_failure=False)
     parts = [part for part in states if isinstance(part, State)] if isinstance(states, list) else [state]
-    heard = {visit.error for visit in visits}
-    errors = [part.result(raise_on_failure=False) for part in parts if not part.is_completed()]
-    told = dict.fromkeys(str(error) or type(error).__name__ for error in errors)
-    return [message for message in told if message not in heard]
+    sources = {visit.error: f"{visit.source}: {told(visit.error, visit.who_acts)}" for visit in visits if visit.error}
+    failed = [part for part in parts if not part.is_completed()]
+    errors = [part.result(raise_on_failure=False) if part.data else part.message for part in failed]
+    said = dict.fromkeys(str(error) or type(error).__name__ for error in errors)
+    return [sources.pop(message, message) for message in said] + list(sources.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +96,18 @@ def import_once(settings: Path, file: Path, name: str | None, given: Mapping[str
     if called in listed:
         raise SettingsError(f'a source is named "{called}" already; give this import another name with --name')
     fields = {key: dict(value) for key, value in given.items() if key != "option"}
-    source = File.model_validate(
-        {"kind": "file", "name": called, "path": str(file.resolve()), **fields, **given["option"]}
-    )
+    told = {"kind": "file", "name": called, "path": str(file.resolve()), **fields, **given["option"]}
+    try:
+        source = File.model_validate(told)
+    except ValidationError as error:
+        faults = [f"{dotted(where)}: {what}" for where, what in map(in_our_words, error.errors())]
+        raise SettingsError("\n".join(faults)) from None
     began = setup.now()
     with setup.store() as store:
         store.migrate()
-    visit = bring_home(setup, source)
+    visit = bring_home(setup, source, noted=False)
     with setup.store() as store:
+        store.note_visit(visit)
         aside = [(row.place, row.reason) for row in store.rejected(began) if row.source == called]
     return Imported(called, visit, aside)
 

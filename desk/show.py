@@ -12,7 +12,6 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.errors import told
 from pipeline.report import summary
 from pipeline.text import shorten
 
@@ -48,6 +47,11 @@ def table(*columns: str, title: str | None = None) -> Table:
 def dump(out: Console, value: Any) -> None:  # noqa: ANN401 - whatever JSON holds
     """Print JSON for a script: never folded, never coloured."""
     out.file.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def counted(number: int, noun: str) -> str:
+    """1 row, 2,000 rows."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def ago(at: datetime | None, now: datetime) -> str:
@@ -121,7 +125,7 @@ def _headline(said: "Mention", judged: "Analysis", setup: "Setup") -> Text:
     for part in (judged.category, judged.urgency, judged.sentiment, *judged.grave):
         line.append(f" · {part}".replace("_", " ") if part else "")
     said_at = said.said_at.astimezone(setup.zone)
-    line.append(f"   {said.author or 'somebody'}, {said_at:%d %b %H:%M}", style="dim")
+    line.append(f"   {said.author or 'somebody'}, {said_at:%d %b %Y %H:%M}", style="dim")
     return line
 
 
@@ -137,9 +141,9 @@ def listened(out: Console, done: "Listened", *, as_json: bool) -> None:
             "failures": done.failures,
         })  # fmt: skip
         return
-    heard = table("source", "heard", "new", "unreadable", "")
-    for visit in {visit.source: visit for visit in done.visits}.values():
-        state = f"[red]{escape(told(visit.error, visit.who_acts))}[/]" if visit.error else "[green]✓[/]"
+    heard = table("source", "heard", "new", "not readable", "")
+    for visit in done.visits:
+        state = "[red]✗[/]" if visit.error else "[green]✓[/]"
         heard.add_row(visit.source, f"{visit.heard:,}", f"{visit.new:,}", f"{visit.rejected:,}", state)
     if done.visits:
         out.print(heard)
@@ -153,7 +157,7 @@ def listened(out: Console, done: "Listened", *, as_json: bool) -> None:
     for (team, sink), number in reached.most_common():
         out.print(f"  {number:>4}  {escape(team or 'watch and digest')} via {sink}")
     for failure in done.failures:
-        out.print(f"[red]✗[/] {escape(failure)}")
+        out.print(f"[red]✗[/] {escape(failure)}", soft_wrap=True)
 
 
 def summed(out: Console, judged: int, counts: "Counts") -> None:
@@ -186,9 +190,9 @@ def alerts(out: Console, sent: "Sequence[Alert]", each: int = 2) -> None:
 
 def imported(out: Console, done: "Imported") -> None:
     """What an import brought in, and every row it kept aside."""
-    out.print(f"{done.visit.heard:,} rows read from {escape(done.source)}, {done.visit.new:,} of them new.")
+    out.print(f"{counted(done.visit.heard, 'row')} read from {escape(done.source)}, {done.visit.new:,} of them new.")
     if done.rejected:
-        out.print(f"[yellow]{done.visit.rejected:,} rows were kept aside:[/]")
+        out.print(f"[yellow]{counted(done.visit.rejected, 'row')} kept aside, now or before:[/]")
         for place, why in done.rejected[:20]:
             out.print(f"  {escape(place)}: {escape(why)}")
         if len(done.rejected) > 20:  # noqa: PLR2004 - as many as fit a screen

@@ -3,6 +3,7 @@
 Every step asks the store what is left to do, so a run that was killed needs no repair, only the next run.
 """
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.futures import wait
+from prefect.states import Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import Task, exponential_backoff
 
@@ -20,10 +22,10 @@ from connectors import AnySink, AnySource
 from connectors.contract import Batch, fetch
 from flows.setup import Setup
 from pipeline.analysis import Analysis
-from pipeline.case import Step, author_of, carry_out, concerns, decide, fingerprint, thread_of
+from pipeline.case import Decision, Step, author_of, awaited, carry_out, concerns, decide, fingerprint, thread_of
 from pipeline.classifier import Reading
 from pipeline.errors import EarfulError, TemporaryError, told
-from pipeline.mention import Mention
+from pipeline.mention import Mention, MentionKind
 from pipeline.route import alerts, choose
 from pipeline.text import shorten
 from pipeline.visit import Visit
@@ -39,13 +41,16 @@ LEASE = timedelta(minutes=5)
 """How long one run keeps an alert to itself. A run killed while sending loses it to the next run after this."""
 BACK_OFF = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1))
 """Waits after the first, second, third and every later failure of one alert."""
+LONGEST_PAUSE = timedelta(days=1)
+"""However long the other side asks us to wait."""
 GIVE_UP_AFTER = 3
 """A sink that fails this often in a row is left alone until the next run; its alerts wait."""
 
 
 def _passing(_task: Task[..., Any], _run: TaskRun, state: State) -> bool:
-    """Whether trying again can help: only a TemporaryError passes by itself."""
-    return isinstance(state.result(raise_on_failure=False), TemporaryError)
+    """Whether trying again now can help: a TemporaryError passes by itself, if the other side asks for no more time."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, TemporaryError) and error.retry_after is None
 
 
 PATIENT: dict[str, Any] = {
@@ -68,7 +73,7 @@ def listen(settings: Path = Path("earful.toml")) -> list[State]:
     open_cases(setup)
     sent = [send.submit(setup, sink) for sink in setup.sinks]
     wait(sent)
-    return [future.state for future in heard + sent]
+    return [future.state for future in heard + sent] + orphans(setup)
 
 
 @task(cache_policy=NO_CACHE, task_run_name="collect {source.name}", **PATIENT)
@@ -77,14 +82,17 @@ def collect(setup: Setup, source: AnySource) -> int:
     return bring_home(setup, source).new
 
 
-def bring_home(setup: Setup, source: AnySource) -> Visit:
-    """Walk one source from where it was left, saving each page before the next is asked for. The visit is kept too."""
+def bring_home(setup: Setup, source: AnySource, *, noted: bool = True) -> Visit:
+    """Walk one source from where it was left, saving each page before the next is asked for.
+
+    The visit is `noted` too, however it ends; an import by hand is no source that could fall silent.
+    """
     visit = Visit(source=source.name, started_at=setup.now(), ended_at=setup.now())
     with setup.store() as store, setup.http() as http:
         try:
-            for batch in fetch(source, http, since=store.cursor(source.name)):
+            for batch in fetch(source, http, since=_since(store.cursor(source.name), source)):
                 mentions = [signed(setup, source, mention) for mention in batch.mentions]
-                visit.new += save(store, source.name, batch, mentions, setup.now())
+                visit.new += save(store, source, batch, mentions, setup.now())
                 visit.heard += len(mentions)
                 visit.rejected += len(batch.rejected)
                 log.info("%s: %d heard", source.name, visit.heard, extra={"step": "hear", "done": len(mentions)})
@@ -97,7 +105,8 @@ def bring_home(setup: Setup, source: AnySource) -> Visit:
             raise
         finally:
             visit.ended_at = setup.now()
-            store.note_visit(visit)
+            if noted:
+                store.note_visit(visit)
     return visit
 
 
@@ -106,12 +115,27 @@ def signed(setup: Setup, source: AnySource, mention: Mention) -> Mention:
     own = {name.casefold().lstrip("@") for name in setup.brand.authors}
     names = {name.casefold().lstrip("@") for name in (mention.author, mention.author_id) if name}
     brand = mention.brand or source.brand or setup.brand.name
-    return mention.model_copy(update={"brand": brand, "by_brand": mention.by_brand or bool(own & names)})
+    # A reviewer's name is free text: anybody may call themselves like the brand.
+    by_brand = mention.by_brand or (mention.kind is not MentionKind.REVIEW and bool(own & names))
+    return mention.model_copy(update={"brand": brand, "by_brand": by_brand})
 
 
-def save(store: Store, source: str, batch: Batch, mentions: Sequence[Mention], now: datetime) -> int:
+def save(store: Store, source: AnySource, batch: Batch, mentions: Sequence[Mention], now: datetime) -> int:
     """One page into the store, cursor and all, in one transaction; how many mentions are new."""
-    return store.save(source, mentions, batch.raws, batch.rejected, batch.cursor, heard_at=now)
+    cursor = None if batch.cursor is None else f"{_asked(source)} {batch.cursor}"
+    return store.save(source.name, mentions, batch.raws, batch.rejected, cursor, heard_at=now)
+
+
+def _asked(source: AnySource) -> str:
+    """A short name of what a source is asked: with another phrase or tag, how far it was read means nothing."""
+    what = source.model_dump_json(exclude={"name", "brand"})
+    return hashlib.sha256(what.encode()).hexdigest()[:12]
+
+
+def _since(cursor: str | None, source: AnySource) -> str | None:
+    """How far the source was read, if it was asked the same."""
+    asked, _, since = (cursor or "").partition(" ")
+    return since if asked == _asked(source) else None
 
 
 @task(cache_policy=NO_CACHE)
@@ -146,7 +170,10 @@ def settle(setup: Setup, store: Store, mention: Mention, analysis: Analysis) -> 
 
     Its brand's own words are looked at only for what they answer.
     """
-    if not concerns(mention, analysis) or store.case_of(mention.key) is not None:
+    if not concerns(mention, analysis):
+        return False
+    known = store.case_of(mention.key)
+    if known is not None and not set(analysis.grave) - set(known.grave):
         return False
     now, within = setup.now(), setup.cases.join_within
     related = store.related(
@@ -156,7 +183,10 @@ def settle(setup: Setup, store: Store, mention: Mention, analysis: Analysis) -> 
         fingerprint=fingerprint(mention.text),
         since=mention.said_at - within,
     )
-    decision = decide(mention, analysis, related, join_within=within)
+    replied_to = store.case_of(mention.parent) if mention.parent else None
+    decision = decide(mention, analysis, related, join_within=within, replied_to=replied_to)
+    if known is not None:  # an edit, or a better classifier, has found something grave in it
+        decision = Decision(Step.JOIN if awaited(known) else Step.REOPEN, known)
     if decision.step is Step.NOTHING:
         return False
     routing = choose(mention, analysis, setup.grave_route, setup.routes)
@@ -164,6 +194,9 @@ def settle(setup: Setup, store: Store, mention: Mention, analysis: Analysis) -> 
     case, occasion = carry_out(
         decision, mention, analysis, route=route.name, team=route.team, reply_within=route.reply_within, now=now
     )
+    reply = store.answer_to(mention.key) if decision.step is Step.OPEN and not case.grave else None
+    if reply is not None:  # heard before what it answers
+        case, occasion = case.model_copy(update={"answered_at": reply.said_at}), None
     place = setup.place(mention.source)
     made = alerts(case, mention, routing, occasion=occasion, place=place, made_at=now) if occasion else []
     if store.write(case, mention.key, made, analysis.version, was=decision.case):
@@ -197,8 +230,17 @@ def send(setup: Setup, sink: AnySink) -> int:
     return sent
 
 
+def orphans(setup: Setup) -> list[State]:
+    """A failure for each sink that is named no more while alerts still wait for it."""
+    with setup.store() as store:
+        waiting = {name: wait for name, (wait, _) in store.counts().alerts.items() if wait}
+    lost = sorted(waiting.keys() - {sink.name for sink in setup.sinks})
+    mend = "which is no sink any more; name a sink so again in the settings"
+    return [Failed(message=f'{waiting[name]} alerts wait for "{name}", {mend}') for name in lost]
+
+
 def pause(attempts: int, error: EarfulError) -> timedelta:
     """How long an alert waits after `attempts` failures and this one; never less than the other side asked."""
     usual = BACK_OFF[min(attempts, len(BACK_OFF) - 1)]
     asked = error.retry_after if isinstance(error, TemporaryError) else None
-    return max(usual, asked or usual)
+    return max(usual, min(asked or usual, LONGEST_PAUSE))

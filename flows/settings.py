@@ -44,10 +44,12 @@ def fill_in(raw: dict[str, Any], folder: Path) -> list[Fault]:
             table[key] = os.environ.get(value[1:]) or "unset"
             if not os.environ.get(value[1:]):
                 faults.append((where, f"{value} is not set; set the environment variable {value[1:]}"))
-        elif key in {"path", "folder"}:
-            table[key] = str(folder / value)
+        elif where == ("digest", "folder") or (len(where) == len(("sink", 0, "path")) and key == "path"):
+            table[key] = str(folder / Path(value).expanduser())
     if isinstance(digest := raw.setdefault("digest", {}), dict):
         digest.setdefault("folder", str(folder / "reports"))
+    if "path" in raw:
+        faults.append((("path",), "no such key"))
     local = re.fullmatch(r"sqlite:///(?!/)(.+)", str(raw.get("database", "sqlite:///earful.db")))
     if local:
         raw["database"] = f"sqlite:///{folder / local[1]}"
@@ -76,11 +78,12 @@ def in_our_words(detail: Mapping[str, Any]) -> Fault:
 
 def said(path: Path, text: str, faults: list[Fault]) -> str:
     """All faults, each once, on a line of its own: file, line, key, what is wrong and the mend."""
-    lines = [f"{path}{_line(text, where)}: {_dotted(where)}: {what}" for where, what in faults]
+    lines = [f"{path}{_line(text, where)}: {dotted(where)}: {what}" for where, what in faults]
     return "\n".join(dict.fromkeys(lines))
 
 
-def _dotted(where: Where) -> str:
+def dotted(where: Where) -> str:
+    """The way to a key as people write it: source[2].tag."""
     return "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in where).lstrip(".")
 
 

@@ -103,7 +103,7 @@ class Http(_Settings):
 class Setup(BaseModel):
     """All that is decided before a run. The only place where real things are chosen."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     path: Path
     database: SecretStr = SecretStr("sqlite:///earful.db")

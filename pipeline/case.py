@@ -97,28 +97,56 @@ def fingerprint(text: str) -> str:
     return hashlib.sha256(words.encode()).hexdigest()[:32] if len(words) >= _SAME_WORDS_FROM else ""
 
 
-def decide(mention: Mention, analysis: Analysis, related: Sequence[Case], *, join_within: timedelta) -> Decision:
+def decide(
+    mention: Mention,
+    analysis: Analysis,
+    related: Sequence[Case],
+    *,
+    join_within: timedelta,
+    replied_to: Case | None = None,
+) -> Decision:
     """What `mention` does, given the cases of its author, its thread and its words, newest first.
 
-    Another author in the same thread has a case of their own; a repost of the same words has not. A case that was
-    answered or closed is taken up again if its author complains again within `join_within`.
+    `replied_to` is the case of the mention it replies to, if that belongs to one. Another author in the same thread has
+    a case of their own; a repost of the same words has not. A case that was answered or closed is taken up again if its
+    author complains again within `join_within`.
     """
-    ours = [case for case in related if _recent(case, mention, join_within)]
+    ours = [case for case in related if case.brand == mention.brand and _recent(case, mention, join_within)]
     if mention.by_brand:
-        answered = [case for case in ours if case.thread == thread_of(mention) and case.answered_at is None]
-        return Decision(Step.ANSWER, answered[0]) if answered else Decision(Step.NOTHING)
+        return _answered(mention, ours, replied_to)
     author = author_of(mention)
     same_author = [case for case in ours if case.author == author and (author or case.thread == thread_of(mention))]
     if not analysis.needs_reply:
-        settled = [case for case in same_author if case.state is CaseState.OPEN and case.thread == thread_of(mention)]
-        return Decision(Step.CLOSE, settled[0]) if settled and _settled(analysis) else Decision(Step.NOTHING)
+        thanked = [case for case in same_author if case.thread == thread_of(mention) and _may_be_settled(case, mention)]
+        return Decision(Step.CLOSE, thanked[0]) if thanked and _settled(analysis) else Decision(Step.NOTHING)
     words = fingerprint(mention.text)
-    waiting = [case for case in same_author if case.state is CaseState.OPEN and case.answered_at is None]
-    reposted = [case for case in ours if words and case.fingerprint == words and case not in same_author]
+    waiting = [case for case in same_author if awaited(case)]
+    reposted = [case for case in ours if words and case.fingerprint == words and awaited(case)]
     for step, cases in ((Step.JOIN, waiting), (Step.REOPEN, same_author), (Step.JOIN, reposted)):
         if cases:
             return Decision(step, cases[0])
     return Decision(Step.OPEN)
+
+
+def awaited(case: Case) -> bool:
+    """Whether somebody still has to answer."""
+    return case.state is CaseState.OPEN and case.answered_at is None
+
+
+def _answered(reply: Mention, ours: Sequence[Case], replied_to: Case | None) -> Decision:
+    """The brand's own words answer the case they reply to; in a thread with one awaited case, they answer that.
+
+    With several customers in a thread nobody can tell whom they answer, so all go on waiting.
+    """
+    there = [case for case in ours if case.thread == thread_of(reply)] if replied_to is None else [replied_to]
+    meant = [case for case in there if awaited(case) and case.last_said_at <= reply.said_at]
+    return Decision(Step.ANSWER, meant[0]) if len(meant) == 1 else Decision(Step.NOTHING)
+
+
+def _may_be_settled(case: Case, mention: Mention) -> bool:
+    """A cheerful word settles only what the brand has answered before, and nothing grave."""
+    answered = case.answered_at is not None and case.answered_at <= mention.said_at
+    return case.state is CaseState.OPEN and answered and not case.grave
 
 
 def concerns(mention: Mention, analysis: Analysis) -> bool:

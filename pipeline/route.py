@@ -22,13 +22,14 @@ _DURATION = re.compile(r"(?:(\d+)d)? ?(?:(\d+)h)? ?(?:(\d+)m)?(?:(\d+)s)?")
 
 
 def _duration(value: object) -> object:
-    if not isinstance(value, str):
+    if isinstance(value, timedelta):
         return value
-    found = _DURATION.fullmatch(value.strip())
+    written = value.strip() if isinstance(value, str) else ""
+    found = _DURATION.fullmatch(written)
     if found is None or not any(found.groups()):
         message = 'write a duration like "30m", "2h" or "1d"'
         raise ValueError(message)
-    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    days, hours, minutes, seconds = (min(int(part or 0), 10**6) for part in found.groups())
     return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
 
 
@@ -42,8 +43,8 @@ _ABOUT = {
     Category.OTHER: "something else",
 }
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-"""A `timedelta` written "30m", "2h" or "1d" in the settings."""
+Duration = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta(0), le=timedelta(days=36500))]
+"""A `timedelta` written "30m", "2h" or "1d" in the settings; above 0, a century at most."""
 
 
 class When(BaseModel, frozen=True, extra="forbid"):

@@ -8,6 +8,8 @@ _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 _BLOCKS = frozenset({"p", "br", "div", "li", "ul", "ol", "tr", "blockquote", "pre", "h1", "h2", "h3", "h4", "h5", "h6"})
 _SILENT = frozenset({"script", "style", "template", "noscript"})
 _SPACES = re.compile(r"[^\S\n]+")
+_NO_TAG = re.compile(r"<(?=[^<>]*(?:<|\Z))|<(?=!\[|!--)")
+"""A "<" that opens no tag: the parser takes quadratic time over one that never closes, and raises on marked ones."""
 _LINES = re.compile(r" ?\n[\s]*\n[\s]*|[ ]?\n ?")
 
 
@@ -43,11 +45,20 @@ class _Plain(HTMLParser):
             self.said.append(data)
 
 
+def _uncommented(html: str) -> str:
+    """The text without its comments; the start of one that never ends is text."""
+    kept, at = list[str](), 0
+    while (start := html.find("<!--", at)) >= 0 and (end := html.find("-->", start + 4)) >= 0:
+        kept.append(html[at:start])
+        at = end + 3
+    return "".join([*kept, html[at:]])
+
+
 def plain(html: str) -> str:
     """What a reader sees of a piece of HTML: entities decoded once, paragraphs kept, tags and scripts gone."""
     if "<" in html:
         parser = _Plain()
-        parser.feed(html)
+        parser.feed(_NO_TAG.sub("&lt;", _uncommented(html)))
         parser.close()
         html = "".join(parser.said)
     else:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, Operationa
 from sqlalchemy.pool import StaticPool
 from sqlmodel import SQLModel
 
-from pipeline.errors import SettingsError, TemporaryError
+from pipeline.errors import RefusedError, SettingsError, TemporaryError
 
 CHUNK = 1000
 """Rows of one statement: enough for bulk speed, few enough for flat memory and every limit on parameters."""
@@ -26,6 +26,8 @@ _PATIENCE = 30
 _TRIES = 20
 """A file becomes a WAL database once in its life; so many processes may try to make it one at one moment."""
 _DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+_FOR_THE_OPERATOR = ("disk is full", "readonly database", "disk I/O error", "No space left", "unable to open database")
+"""What the drivers say of troubles that do not pass by themselves."""
 _FORMS = 'write "sqlite:///earful.db" for a file, or "postgresql://user:password@host/name"'
 
 Noun = TypeVar("Noun", bound=SQLModel)
@@ -53,8 +55,8 @@ class Database:
 
     @property
     def place(self) -> str:
-        """Where the database is, without its password."""
-        return self._url.render_as_string(hide_password=True)
+        """Where the database is, without its password: that may stand in the query as well."""
+        return self._url.set(query={}).render_as_string(hide_password=True)
 
     def _read(self) -> AbstractContextManager[Connection]:
         return self._transaction(self._engine)
@@ -69,8 +71,11 @@ class Database:
             with self._turn, engine.begin() as connection:
                 yield connection
         except (OperationalError, InterfaceError) as error:
-            message = f"the database {self.place} did not answer: {first_line(error)}"
-            raise TemporaryError(message) from error
+            said = first_line(error)
+            if any(words in said for words in _FOR_THE_OPERATOR):
+                mend = "the operator must act: make room, or let Earful write there"
+                raise RefusedError(f"the database {self.place}: {said}; {mend}") from error
+            raise TemporaryError(f"the database {self.place} did not answer: {said}") from error
 
 
 def first_line(error: DBAPIError) -> str:

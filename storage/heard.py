@@ -13,7 +13,7 @@ from pipeline.mention import Mention
 from pipeline.text import storable
 from pipeline.visit import Visit
 from storage.database import Database, chunks, columns, insert, made, values
-from storage.tables import ANALYSIS, CURSOR, MENTION, RAW, REJECTED, VISIT
+from storage.tables import ANALYSIS, BY_BRAND, CURSOR, MENTION, RAW, REJECTED, VISIT
 
 _READ = ("text", "title", "rating", "rating_min", "rating_max", "kind")
 """What a judgement rests on: if one of these changed, the mention was edited."""
@@ -153,6 +153,13 @@ class Heard(Database):
         question = select(*columns(Visit, VISIT), *list(standing.c)[1:]).join(standing, VISIT.c.id == standing.c.last)
         with self._read() as connection:
             return {row.source: LastVisit(made(Visit, row), *row[-4:]) for row in connection.execute(question)}
+
+    def answer_to(self, key: str) -> Mention | None:
+        """The first of the brand's own words that reply to this mention; None if there are none."""
+        replies = select(*columns(Mention, MENTION)).where(BY_BRAND, MENTION.c.parent == key)
+        with self._read() as connection:
+            row = connection.execute(replies.order_by(MENTION.c.said_at).limit(1)).first()
+        return None if row is None else made(Mention, row)
 
     def heard_up_to(self) -> dict[str, datetime]:
         """When the newest mention of each source was said, by the source's name. Reads all mentions."""

@@ -27,8 +27,9 @@ METADATA.naming_convention = {
 UNJUDGED = text("NOT judged")
 UNHANDLED = text("handled = false")
 WAITING = text("sent_at IS NULL")
-"""What is left to do. The index and the question must use the same words, or SQLite reads the whole table;
-that `handled` is a column of its index too makes SQLite prefer it to the wider one."""
+BY_BRAND = text("by_brand")
+"""What is left to do, and what the brand said itself. The index and the question must use the same words, or SQLite
+reads the whole table; that `handled` is a column of its index too makes SQLite prefer it to the wider one."""
 
 
 def _left(name: str, todo: object, *columns: str) -> Index:
@@ -43,6 +44,9 @@ class MentionRow(Mention, table=True):
     __table_args__ = (
         _left("ix_mention_unjudged", UNJUDGED, "said_at"),
         Index("ix_mention_said_at_key", "said_at", "key"),
+        Index(
+            "ix_mention_by_brand", "parent", sqlite_where=BY_BRAND, postgresql_where=BY_BRAND, postgresql_using="hash"
+        ),
     )
 
     key: str = Field(max_length=512, primary_key=True)

@@ -10,6 +10,7 @@ from pipeline.mention import Mention
 from tests.town import Town
 
 pytestmark = pytest.mark.usefixtures("prefect_api")
+LATE = "My parcel never arrived, order 77, and nobody answers my mails."
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -132,7 +133,62 @@ def test_the_brands_own_reply_is_no_complaint_and_answers_the_case(town: Town) -
         case = store.case_of("x:1")
         assert case is not None
         assert case.answered_at == reply.said_at
-        assert store.case_of("x:2") == case
+    assert town.hooks == []  # it was answered when we heard of it
+
+
+def test_a_reply_heard_before_its_complaint_answers_it_when_it_comes(town: Town) -> None:
+    setup = town.setup()
+    said = datetime(2026, 11, 2, 12, tzinfo=UTC)
+    reply = Mention(
+        key="x:2", source="forum", kind="comment", text="Sorry! Refunded.", parent="x:1", thread="x:1", by_brand=True,
+        said_at=said + timedelta(hours=1), author="hike-care", brand="Hike",
+    )  # fmt: skip
+    plaint = Mention(key="x:1", source="forum", kind="post", text=LATE, said_at=said, author="mia", brand="Hike")
+    town.write(plaints=0, praise=0)
+    for mention in (reply, plaint):
+        with setup.store() as store:
+            store.migrate()
+            store.save("forum", [mention], [{}], [], None, heard_at=said)
+        assert run(town).is_completed()
+    with setup.store() as store:
+        case = store.case_of("x:1")
+    assert case is not None
+    assert case.answered_at == reply.said_at
+    assert town.hooks == []
+
+
+def test_an_edit_that_turns_grave_is_told_at_once(town: Town) -> None:
+    town.write(plaints=1, praise=0)
+    run(town)
+    town.entries = ["Update: the clip broke and cut my ankle open, I am in hospital, my lawyer will write to you."]
+    assert run(town).is_completed()
+    assert [alert["team"] for alert in town.logged()] == ["Support", "Safety"]
+    with town.store() as store:
+        assert [file.case.grave for file in store.cases()] == [["injury", "legal"]]
+
+
+def test_alerts_of_a_sink_that_is_named_no_more_are_not_forgotten(town: Town) -> None:
+    town.write(plaints=2, praise=0)
+    town.broken["/hook"] = 500
+    run(town)
+    town.broken.clear()
+    text = town.settings.read_text("utf-8").replace('name = "desk"', 'name = "bench"').replace('"desk"', '"bench"')
+    town.settings.write_text(text, "utf-8")
+    state = run(town)
+    assert state.is_failed()
+    messages = [part.message for part in state.result(raise_on_failure=False) if part.is_failed()]
+    assert messages == ['2 alerts wait for "desk", which is no sink any more; name a sink so again in the settings']
+
+
+def test_a_source_that_is_asked_something_else_is_read_from_the_start(town: Town) -> None:
+    town.write(plaints=2, praise=2)
+    run(town)
+    source = town.setup().source("survey")
+    with town.store() as store:
+        cursor = store.cursor("survey")
+    other = source.model_copy(update={"where": {"author": "somebody"}})
+    assert listening._since(cursor, source) is not None  # noqa: SLF001 - the one place that knows
+    assert listening._since(cursor, other) is None  # noqa: SLF001 - the one place that knows
 
 
 def test_wrong_settings_stop_the_run_before_anything_happens(town: Town) -> None:

@@ -112,6 +112,8 @@ def test_paths_are_relative_to_the_settings_file_wherever_the_run_starts(
         ('when = { category = ["billing_payment"], words = "charged? twice" }', "", "takes everything"),
         ('sinks = ["care", "log"]', "sinks = []", "a grave signal must reach somebody"),
         ("[brand]", "[brand", "this is not TOML"),
+        ("[[source]]", "[[sources]]", "sources: no such key"),
+        ("database = ", 'path = "x"\ndatabase = ', "path: no such key"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_place_and_its_mend(
@@ -123,6 +125,14 @@ def test_a_wrong_setting_is_named_with_its_place_and_its_mend(
         Setup.read(settings)
     assert said in str(failure.value)
     assert str(failure.value).startswith(str(settings))
+
+
+def test_only_the_paths_of_files_are_made_whole(settings: Path) -> None:
+    source = '[[source]]\nkind = "file"\nname = "mail"\npath = "mail.csv"\nwhere = { folder = "Inbox" }\n\n[[sink]]'
+    settings.write_text(GOOD.replace("[[sink]]", source, 1), encoding="utf-8")
+    mail = Setup.read(settings).source("mail").model_dump()
+    assert mail["where"] == {"folder": "Inbox"}
+    assert mail["path"] == settings.resolve().parent / "mail.csv"
 
 
 def test_all_faults_are_named_at_once(settings: Path) -> None:

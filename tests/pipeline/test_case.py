@@ -113,11 +113,62 @@ def test_the_brands_own_reply_answers_the_case_and_the_author_coming_back_opens_
 def test_thanks_of_the_author_in_the_same_thread_close_the_case(
     mention: Callable[..., Mention], opened: Callable[..., Case], thanks: Analysis
 ) -> None:
-    happy = mention("mastodon:3", thread="mastodon:1", text="All sorted, thank you!")
-    closed, occasion = step(decide(happy, thanks, [opened()], join_within=WITHIN), happy, thanks)
+    happy = mention("mastodon:3", thread="mastodon:1", text="All sorted, thank you!", said_at=NOON + timedelta(hours=2))
+    answered = opened().model_copy(update={"answered_at": NOON + timedelta(hours=1)})
+    closed, occasion = step(decide(happy, thanks, [answered], join_within=WITHIN), happy, thanks)
     assert closed.state is CaseState.CLOSED
     assert closed.closed_because == "the author says it is settled"
     assert occasion is None
+
+
+def test_a_cheerful_word_closes_nothing_unanswered_and_nothing_grave(
+    mention: Callable[..., Mention], opened: Callable[..., Case], thanks: Analysis
+) -> None:
+    happy = mention(
+        "mastodon:3", thread="mastodon:1", text="Great forum by the way!", said_at=NOON + timedelta(hours=2)
+    )
+    assert decide(happy, thanks, [opened()], join_within=WITHIN).step is Step.NOTHING
+    grave = opened().model_copy(update={"answered_at": NOON + timedelta(hours=1), "grave": ["injury"]})
+    assert decide(happy, thanks, [grave], join_within=WITHIN).step is Step.NOTHING
+    before = mention("mastodon:3", thread="mastodon:1", text="Great!", said_at=NOON - timedelta(minutes=30))
+    answered = opened().model_copy(update={"answered_at": NOON + timedelta(hours=1)})
+    assert decide(before, thanks, [answered], join_within=WITHIN).step is Step.NOTHING
+
+
+def test_a_reply_answers_the_case_it_replies_to_and_no_other(
+    mention: Callable[..., Mention], opened: Callable[..., Case], thanks: Analysis
+) -> None:
+    ann = opened(key="hn:2", author="ann", thread="hn:1")
+    bob = opened(key="hn:3", author="bob", thread="hn:1")
+    reply = mention(
+        "hn:4", author="hike", by_brand=True, parent="hn:2", thread="hn:1", said_at=NOON + timedelta(hours=1)
+    )
+    assert decide(reply, thanks, [bob, ann], join_within=WITHIN, replied_to=ann) == Decision(Step.ANSWER, ann)
+    to_all = reply.model_copy(update={"parent": "hn:1"})
+    assert decide(to_all, thanks, [bob, ann], join_within=WITHIN).step is Step.NOTHING
+    assert decide(to_all, thanks, [ann], join_within=WITHIN) == Decision(Step.ANSWER, ann)
+
+
+def test_what_the_brand_said_before_the_complaint_answers_nothing(
+    mention: Callable[..., Mention], opened: Callable[..., Case], thanks: Analysis
+) -> None:
+    earlier = mention("x:0", author="hike", by_brand=True, thread="mastodon:1", said_at=NOON - timedelta(hours=1))
+    assert decide(earlier, thanks, [opened()], join_within=WITHIN).step is Step.NOTHING
+
+
+def test_a_complaint_about_another_brand_is_another_case(
+    mention: Callable[..., Mention], analysis: Callable[..., Analysis], opened: Callable[..., Case]
+) -> None:
+    rival = mention("mastodon:2", brand="Rival", text="And Rival is no better")
+    assert decide(rival, analysis(), [opened(brand="Hike")], join_within=WITHIN).step is Step.OPEN
+
+
+def test_a_repost_of_an_answered_complaint_is_a_case_of_its_own(
+    mention: Callable[..., Mention], analysis: Callable[..., Analysis], opened: Callable[..., Case]
+) -> None:
+    answered = opened(text=LONG).model_copy(update={"answered_at": NOON})
+    repost = mention("mastodon:2", author="ben", text=LONG)
+    assert decide(repost, analysis(), [answered], join_within=WITHIN).step is Step.OPEN
 
 
 def test_praise_elsewhere_does_not_close_the_case(

@@ -120,8 +120,8 @@ def test_durations_are_written_as_people_say_them(written: str, meant: int) -> N
     assert read.reply_within == timedelta(minutes=meant)
 
 
-@pytest.mark.parametrize("written", ["", "soon", "30", "-5m", "1w"])
-def test_a_duration_nobody_can_read_is_refused_with_the_mend(written: str) -> None:
+@pytest.mark.parametrize("written", ["", "soon", "30", "-5m", "1w", 3, 1.5, None])
+def test_a_duration_nobody_can_read_is_refused_with_the_mend(written: object) -> None:
     with pytest.raises(ValidationError, match='write a duration like "30m"'):
         Route.model_validate({"name": "r", "team": "t", "reply_within": written})
 
@@ -129,3 +129,9 @@ def test_a_duration_nobody_can_read_is_refused_with_the_mend(written: str) -> No
 def test_words_that_do_not_compile_are_refused() -> None:
     with pytest.raises(ValidationError, match="does not compile"):
         When(words="(refund")
+
+
+@pytest.mark.parametrize("written", ["0m", "1000000d", "99999999999999999999d"])
+def test_a_duration_out_of_reason_is_refused(written: str) -> None:
+    with pytest.raises(ValidationError, match="should be"):
+        Route.model_validate({"name": "r", "team": "t", "reply_within": written})

@@ -1,3 +1,5 @@
+from time import perf_counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +18,9 @@ from pipeline.text import plain, shorten, storable, tidy
         ("a&nbsp;&nbsp; b \t c", "a b c"),
         ("<ul><li>one</li><li>two</li></ul>", "one\ntwo"),
         ("", ""),
+        ("<![foo[bar]]>kept", "<![foo[bar]]>kept"),
+        ("a <!-- hidden --> b <!-- never ends", "a b <!-- never ends"),
+        ("I <3 you & <b>them</b>", "I <3 you & them"),
     ],
 )
 def test_html_becomes_what_a_reader_sees(html: str, read: str) -> None:
@@ -50,3 +55,10 @@ def test_a_shortened_text_is_never_too_long_and_says_that_it_was_cut(text: str, 
 @given(st.text())
 def test_tidying_twice_is_tidying_once(text: str) -> None:
     assert tidy(tidy(text)) == tidy(text)
+
+
+@pytest.mark.parametrize("hostile", ["a<b ", "<p ", "<!--", "<![", "<?", "</", "&#", "<a href='"])
+def test_hostile_html_is_read_in_no_time(hostile: str) -> None:
+    began = perf_counter()
+    plain(hostile * 25_000)
+    assert perf_counter() - began < 5  # quadratic time would be minutes

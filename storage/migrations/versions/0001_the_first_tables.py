@@ -116,6 +116,14 @@ def upgrade() -> None:
         sa.Column("judged", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_mention")),
     )
+    op.create_index(
+        "ix_mention_by_brand",
+        "mention",
+        ["parent"],
+        sqlite_where=sa.text("by_brand"),
+        postgresql_where=sa.text("by_brand"),
+        postgresql_using="hash",
+    )
     op.create_index("ix_mention_said_at_key", "mention", ["said_at", "key"])
     op.create_index(
         "ix_mention_unjudged",
