@@ -75,7 +75,7 @@ def init(
 def check(settings: Settings = HERE, as_json: Json = False) -> None:
     """Say what is wrong with the settings, before anything runs.
 
-    Exit code 0 when everything can work, 2 when something cannot.
+    Exit code 0 when everything can work, 2 when something cannot. Example: `earful check -s /srv/earful.toml`
     """
     from flows.setup import Setup
 
@@ -122,7 +122,7 @@ def listen(settings: Settings = HERE, as_json: Json = False) -> None:
     """Hear what is new, judge it, open cases and send alerts, once.
 
     Exit code 0 when all went well, 1 when a source or a sink failed (the others were served), 2 when the settings
-    cannot work. On a schedule: `prefect deploy --all`, see docs/deploy.md.
+    cannot work. Example for a script: `earful listen --json`. On a schedule: docs/deploy.md.
     """
     from desk.run import listen_once
 
@@ -152,7 +152,8 @@ def import_(
     Importing the same file again adds nothing. Afterwards `earful listen` judges and routes. Exit code 1 if rows were
     kept aside, 2 if the file is not what its name says.
 
-    Example: `earful import survey.csv --column text=Comment --column rating=Score --option rating_max=10`
+    Example, a survey from 0 to 10: `earful import nps.csv --column text=Comment --column rating=Score
+    --option rating_min=0 --option rating_max=10`
     """
     from desk.run import import_once
 
@@ -191,7 +192,9 @@ def analyse(
 
     with in_words(refused=UNUSABLE):
         done = analyse_file(file, out_file)
-    err.print(f"{done.rows:,} rows judged" + (f", {done.errors:,} could not be read" if done.errors else ""))
+    err.print(
+        f"{show.counted(done.rows, 'row')} judged" + (f", {done.errors:,} could not be read" if done.errors else "")
+    )
     if done.errors:
         raise typer.Exit(FAILED)
 
@@ -218,7 +221,8 @@ def report(
         last = end.date() if end else today
         first = start.date() if start else last - timedelta(days=6)
         if first > last:
-            raise SettingsError(f"--from {first} is after --to {last}")
+            err.print(f"[red]--from {first} is after --to {last}[/]")
+            raise typer.Exit(UNUSABLE)
         with setup.store() as store:
             store.migrate()
             measured = report_of(setup, store, _midnight(first, setup.zone), _midnight(last + timedelta(1), setup.zone))
@@ -232,7 +236,10 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
 
 @app.command()
 def status(settings: Settings = HERE, as_json: Json = False) -> None:
-    """Say when each source was last heard, how far, and what is stuck. Exit code 1 if something needs a person."""
+    """Say when each source was last heard, how far, and what is stuck. Exit code 1 if something needs a person.
+
+    Example: `earful status --json`
+    """
     from flows.setup import Setup
 
     with in_words():
@@ -251,7 +258,10 @@ def demo(
     ),
     page: Annotated[Path, typer.Option("--out", "-o", help="Where the report is written.")] = Path("report.html"),
 ) -> None:
-    """Hear a month of a brand that does not exist, through the real connectors, from servers on this machine."""
+    """Hear a month of a brand that does not exist, through the real connectors, from servers on this machine.
+
+    Example: `earful demo --out hike.html`
+    """
     from desk.run import demo_once
 
     with in_words():

@@ -140,7 +140,7 @@ def demo_once(folder: Path, page: Path, console: Console) -> None:
     console.print()
     show.reported(console, report, page, as_json=False)
     console.print(
-        f"\nLook around: [bold]earful cases -s {settings}[/] · [bold]earful status -s {settings}[/]\n"
+        f"\nLook around (Hike's servers are gone now, what they told is kept): [bold]earful cases -s {settings}[/]\n"
         'For your own brand: [bold]earful init "Your Brand"[/], then [bold]earful check[/] and '
         "[bold]earful try hacker-news[/];\n"
         "[bold]earful listen[/] hears and alerts once, and docs/deploy.md puts it on a schedule.",

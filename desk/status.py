@@ -14,7 +14,14 @@ if TYPE_CHECKING:  # the flows import Prefect, which takes seconds
     from flows.setup import Setup
     from storage.store import Counts, LastVisit, Store
 
-COLOURS = {"heard": "green", "not yet heard": "dim", "failing": "bold red", "silent": "bold red", "stuck": "bold red"}
+COLOURS = {
+    "heard": "green",
+    "not yet heard": "dim",
+    "not listened to": "dim",
+    "failing": "bold red",
+    "silent": "bold red",
+    "stuck": "bold red",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,7 @@ def _ears(setup: "Setup", store: "Store", now: datetime) -> list[Ear]:
             continue
         silent = name in quiet and last.new_at is not None and now - last.new_at > quiet[name]
         state = "failing" if last.visit.error else "silent" if silent else "heard"
+        state = state if name in quiet else "not listened to"
         error = told(last.visit.error, last.visit.who_acts) if last.visit.error else None
         found.append(Ear(name, state, last.success_at, last.new_at, last.new, reached.get(name), error))
     return found
@@ -82,6 +90,8 @@ def _mouths(setup: "Setup", store: "Store", counts: "Counts", now: datetime) -> 
         ours = [delivery for delivery in waiting if delivery.alert.sink == name]
         stuck = sum(delivery.alert.made_at < now - setup.watch.stuck_after for delivery in ours)
         error = next((told(one.error, one.who_acts) for one in ours if one.error), None)
+        if ours and name not in {sink.name for sink in setup.sinks}:
+            stuck, error = len(ours), "no sink of the settings has this name any more; name one so again"
         wait, sent = counts.alerts.get(name, (0, 0))
         found.append(Mouth(name, sent, wait, stuck, error))
     return found

@@ -51,7 +51,7 @@ def report_of(setup: Setup, store: Store, start: datetime, end: datetime) -> Rep
         brand=setup.brand.name,
         visits=store.visits(start, end),
         cases=store.cases_of(start, end),
-        labels={source.name: source.label for source in setup.sources},
+        labels={source.name: setup.place(source.name) for source in setup.sources},
         quiet_after={source.name: source.quiet_after for source in setup.sources},
         unanalysed=store.counts().unanalysed,
         rejected=store.counts().rejected,

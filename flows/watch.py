@@ -11,9 +11,9 @@ from prefect.futures import wait
 
 from flows.listen import SIDE_BY_SIDE, send
 from flows.setup import Setup
-from pipeline.errors import told
+from pipeline.errors import TemporaryError, told
 from pipeline.route import Alert, alert_key
-from storage.store import Store
+from storage.store import LastVisit, Store
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def troubles(setup: Setup, store: Store, now: datetime) -> Iterator[Alert]:
         last = visits.get(source.name)
         if last is None:
             continue
-        if last.visit.error:
+        if last.visit.error and _lasting(setup, last, now):
             since = last.success_at.isoformat() if last.success_at else "the start"
             title = f"{source.name} cannot be heard"
             yield from _tell(
@@ -47,7 +47,7 @@ def troubles(setup: Setup, store: Store, now: datetime) -> Iterator[Alert]:
                 title,
                 told(last.visit.error, last.visit.who_acts),
             )
-        elif last.new_at is not None and now - last.new_at > source.quiet_after:
+        elif not last.visit.error and last.new_at is not None and now - last.new_at > source.quiet_after:
             title = f"{source.name} has been silent since {last.new_at:%d %B %Y %H:%M} UTC"
             usual = (
                 f"{source.label} is rarely silent for more than {source.quiet_after}. Try it: earful try {source.name}"
@@ -62,8 +62,14 @@ def troubles(setup: Setup, store: Store, now: datetime) -> Iterator[Alert]:
             now,
             ("stuck", sink, waiting[0].key),
             title,
-            "earful status shows why. They wait and are tried again.",
+            "earful status shows why. None is lost: they go out as soon as this sink takes them.",
         )
+
+
+def _lasting(setup: Setup, last: LastVisit, now: datetime) -> bool:
+    """Whether a failure is for a person: at once if somebody must act, after `stuck_after` if it may pass by itself."""
+    passing = last.visit.who_acts == TemporaryError.who_acts and last.success_at is not None
+    return not passing or now - (last.success_at or now) >= setup.watch.stuck_after
 
 
 def _tell(setup: Setup, now: datetime, occasion: tuple[str, str, str], title: str, text: str) -> Iterator[Alert]:

@@ -16,11 +16,11 @@ from pipeline.triage.grave import Signal, grave
 from pipeline.triage.judge import Triage
 from pipeline.triage.model import stars_said
 
-RULES = "analysis-1"
+RULES = "analysis-2"
 """Changes with the rules of this file."""
 _LOW, _NEGATIVE, _POSITIVE = 0.25, 0.4, 0.7
 """Bounds for stars, as shares of their scale: what a person should look at, what is negative and what positive."""
-_SURELY_NOISE = 0.6
+_SURELY_NOISE = 0.8
 """Of the grave signals in labelled noise, most are news, advice or banter, which the model knows well by this bound."""
 _OWN_CATEGORY = frozenset({"data_leak", "press"})
 """Signals that somebody else must answer than those who see to harm and law: the category stays the model's."""
@@ -62,10 +62,12 @@ class Analyst:
     @property
     def versions(self) -> dict[str, str]:
         """Who judged what, each by its version."""
+        triage = Triage().version  # it answers for sentiment as well, with what VADER says as one fact
         return {
             "language": languages.VERSION,
-            "sentiment": Vader.version,
-            "triage": Triage().version,
+            "sentiment": triage,
+            "vader": Vader.version,
+            "triage": triage,
             "grave": signals.VERSION,
             "rules": RULES,
         }

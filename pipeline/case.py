@@ -182,7 +182,7 @@ def carry_out(
         changes |= {"state": CaseState.OPEN, "answered_at": None, "closed_at": None, "closed_because": None}
         changes |= {"reply_by": now + reply_within, "route": route, "team": team}
     if decision.step in {Step.JOIN, Step.REOPEN}:
-        changes["urgency"] = _graver(case.urgency, analysis.urgency)
+        changes["urgency"] = _graver(case.urgency, _urgency(analysis))
         if set(analysis.grave) - set(case.grave):
             occasion = f"grave:{mention.key}"
             changes |= {"grave": sorted({*case.grave, *analysis.grave}), "route": route, "team": team}
@@ -202,7 +202,7 @@ def _opened(
         thread=thread_of(mention),
         fingerprint=fingerprint(mention.text),
         category=analysis.category,
-        urgency=analysis.urgency,
+        urgency=_urgency(analysis),
         grave=sorted(analysis.grave),
         route=route,
         team=team,
@@ -210,6 +210,11 @@ def _opened(
         reply_by=now + reply_within,
         last_said_at=mention.said_at,
     )
+
+
+def _urgency(analysis: Analysis) -> Urgency | None:
+    """A case with a grave signal is critical, whatever lane its words are in."""
+    return Urgency.CRITICAL if analysis.grave else analysis.urgency
 
 
 def _graver(one: Urgency | None, other: Urgency | None) -> Urgency | None:

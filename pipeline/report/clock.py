@@ -22,6 +22,8 @@ def concerns(case: Case, *, start: datetime, end: datetime, as_of: datetime) -> 
 
 def standing(case: Case, *, as_of: datetime) -> Standing:
     """Where a case stood against its clock at `as_of`; what happened later had not happened yet."""
+    if case.answered_at is not None and case.answered_at <= case.opened_at:
+        return Standing.BEFORE
     if case.answered_at is not None and case.answered_at <= as_of:
         return Standing.LATE if case.answered_at > case.reply_by else Standing.IN_TIME
     if case.state is CaseState.CLOSED and case.closed_at is not None and case.closed_at <= as_of:
@@ -56,21 +58,19 @@ def call(case: Case, *, as_of: datetime, label: str, quote: Quote | None) -> Cal
 
 
 def answers(cases: Sequence[Case], *, as_of: datetime) -> Answers:
-    """How the clock was kept over all cases of the period.
-
-    A case that was answered before we heard of it says nothing of the clock: it counts as opened, and in no share.
-    """
-    timed = [case for case in cases if case.answered_at is None or case.answered_at > case.opened_at]
-    stood = [standing(case, as_of=as_of) for case in timed]
+    """How the clock was kept over all cases of the period."""
+    stood = [standing(case, as_of=as_of) for case in cases]
     in_time, late = stood.count(Standing.IN_TIME), stood.count(Standing.LATE)
     waits = [
         (case.answered_at - case.opened_at).total_seconds()
-        for case in timed
-        if case.answered_at and case.answered_at <= as_of
+        for case in cases
+        if case.answered_at and case.opened_at < case.answered_at <= as_of
     ]
     return Answers(
         opened=len(cases),
         in_time=wilson(in_time, in_time + late),
+        before=stood.count(Standing.BEFORE),
+        closed=stood.count(Standing.CLOSED),
         waiting=stood.count(Standing.WAITING),
         overdue=stood.count(Standing.OVERDUE),
         first_reply=timedelta(seconds=median(waits)) if waits else None,

@@ -105,6 +105,7 @@ class Standing(StrEnum):
     WAITING = "waiting"
     LATE = "answered late"
     IN_TIME = "answered in time"
+    BEFORE = "answered before we heard of it"
     CLOSED = "closed"
 
 
@@ -131,10 +132,15 @@ class Call(BaseModel, frozen=True):
 
 
 class Answers(BaseModel, frozen=True):
-    """How the clock was kept. `in_time` counts the answered cases; `first_reply` is the median, null with none."""
+    """How the clock was kept. `in_time` counts the answered cases; `first_reply` is the median, null with none.
+
+    Cases answered `before` we heard of them say nothing of the clock; nor do those `closed` without an answer.
+    """
 
     opened: int
     in_time: Rate
+    before: int
+    closed: int
     waiting: int
     overdue: int
     first_reply: timedelta | None

@@ -207,7 +207,7 @@ def lasting(value: timedelta) -> str:
 
 def peak(value: Peak) -> str:
     """What stood out on one day, and what it was mostly about."""
-    said = f"{number(value.count)} {value.what} against a usual {value.usual:.0f}"
+    said = f"{number(value.count)} {value.what}, noise left out, against a usual {value.usual:.0f}"
     mostly = value.mostly is not None and value.mostly_count * 3 >= value.count
     return f"{day(value.day, weekday=True)} brought {said}" + (
         f", most often about {name(value.mostly or '').lower()} ({number(value.mostly_count)})" if mostly else ""
@@ -232,7 +232,8 @@ def summary(report: Report) -> str:
         heard += f", {change} {'as' if change.endswith('many') else 'than'} in the period before"
     said = [f"{heard}."]
     if report.needs_reply.count:
-        said.append(f"{_count(report.needs_reply.count, 'mention')} needed a reply.")
+        needed = f"{_count(report.needs_reply.count, 'mention')} needed a reply."
+        said.append(needed[0].upper() + needed[1:])
     else:
         said.append("None of it needed a reply.")
     said += [f"{peak(item)}." for item in sorted(loudest(report.peaks), key=lambda item: (item.p, item.day))[:1]]

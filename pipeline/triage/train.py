@@ -42,6 +42,8 @@ OTHER_SCALES = (0.1, 8.0)
 SOFTER = 0.5
 """How far rare answers of the heads with many are lifted: 0 not at all, 1 to the level of frequent ones."""
 LIFTED = ("category", "urgency", "stage", "touchpoint", "factor")
+STARLESS = ("category", "stage", "touchpoint", "factor")
+"""Heads that must not take the stars for a sign of where they were given."""
 FOLDS = 4
 log = logging.getLogger(__name__)
 
@@ -196,6 +198,7 @@ def train(shared: Path) -> Row:
         ]
     ).tocsr()
     weights, biases = all_heads(values, rows, range(len(rows)))
+    weights, biases = starless(weights, biases, len(size))
     words, plain, meant = np.split(weights, [len(size), len(size) + len(FACTS)])
     folded = {name: words[at] * size[name] for at, name in enumerate(size)}
     for word, vector in vectors.items():
@@ -203,6 +206,20 @@ def train(shared: Path) -> Row:
     heat = temperatures(values, rows)
     figures = {"gold_rows": len(gold), "auxiliary_rows": len(rows) - len(gold), "features": len(folded)}
     return save(folded, size, plain=plain, biases=biases, heat=heat, figures=figures)
+
+
+def starless(weights: Doubles, biases: Doubles, first: int) -> tuple[Doubles, Doubles]:
+    """The heads of `STARLESS` as they answer a mention without stars; the facts' weights begin at row `first`.
+
+    Nearly all stars in the labelled mentions come from app stores: a head that says what or where it is about would
+    learn from them that whoever gives stars speaks of an app.
+    """
+    weights, biases = weights.copy(), biases.copy()
+    rows = [first + at for at, name in enumerate(FACTS) if name.endswith("stars")]
+    for head in STARLESS:
+        biases[COLUMNS[head]] += weights[first + FACTS.index("no stars"), COLUMNS[head]]
+        weights[rows, COLUMNS[head]] = 0.0
+    return weights, biases
 
 
 def save(

@@ -129,7 +129,7 @@ _GRAMMAR = (
     "there here have has had do does did will would can could just also very too when what some any up out about"
 )
 _SILENT = frozenset(_GRAMMAR.split())
-_SPOKEN = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
+_SPOKEN = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 
 
 @lru_cache(maxsize=50_000)

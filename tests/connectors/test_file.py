@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import tracemalloc
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -573,7 +573,7 @@ CELL = st.text(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=timedelta(seconds=2), max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
 @given(
     rows=st.lists(st.tuples(CELL, CELL), min_size=1, max_size=20),
     delimiter=st.sampled_from(",;\t|"),
@@ -600,7 +600,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=timedelta(seconds=2), max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
 @given(rows=st.lists(st.dictionaries(st.sampled_from(["text", "id", "date", "stars", "x"]), VALUES), max_size=20))
 def test_whatever_is_json_comes_out_once_as_it_went_in_and_is_a_mention_or_kept_aside(
     tmp_path: Path, rows: list[dict[str, Any]]
@@ -622,7 +622,8 @@ def test_whatever_is_json_comes_out_once_as_it_went_in_and_is_a_mention_or_kept_
 
 
 @given(content=st.binary(max_size=300))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=timedelta(seconds=2), max_examples=40)
+@example(content=b"\r\x00")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
 def test_any_bytes_at_all_are_read_or_refused_by_name(tmp_path: Path, content: bytes) -> None:
     for name in ("x.csv", "x.jsonl", "x"):
         try:

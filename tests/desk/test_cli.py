@@ -120,8 +120,8 @@ def test_an_import_brings_in_the_good_rows_and_names_the_bad_ones(town: Town) ->
     words = ("import", rows, "-s", town.settings, "--column", "text=Words", "--column", "said_at=on")
     told = earful(*words)
     assert told.exit_code == 1
-    assert "1 rows read" in told.output
-    assert "3 rows were kept aside" in told.output
+    assert "1 row read" in told.output
+    assert "3 rows kept aside" in told.output
     for line in ("line 2:", "line 3:", "line 4:"):
         assert line in told.output
     with town.store() as store:

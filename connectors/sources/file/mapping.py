@@ -127,7 +127,7 @@ def rating(value: Any, low: float, high: float | None) -> tuple[float, float, fl
         raise RecordError(message)
     figure = number(value)
     if not low <= figure <= high:
-        message = f"the rating is off the scale {low:g} to {high:g}"
+        message = f"the rating is off the scale {low:g} to {high:g}; set rating_min and rating_max right"
         raise RecordError(message)
     return figure, low, high
 

@@ -50,6 +50,9 @@ def pages(content: Content, delimiter: str | None) -> Iterator[tuple[list[Item],
                     yield page, text.known
                     page = []
             yield page, text.known
+    except csv.Error:  # of a row it would be a fault; without its head no row can be read
+        message = f"{content.path.name}: its first line does not name the columns; export it again as CSV"
+        raise RefusedError(message) from None
     except (pa.ArrowException, OSError) as error:
         message = f"{content.path.name}: is damaged ({type(error).__name__}); copy or export it again"
         raise RefusedError(message) from None
