@@ -18,7 +18,7 @@ from pipeline.text import shorten
 
 if TYPE_CHECKING:  # the flows import Prefect, which takes seconds
     from flows.setup import Setup
-    from storage.store import CaseFile
+    from storage.store import CaseFile, Delivery
 
 app = typer.Typer(help="What waits for an answer.", invoke_without_command=True)
 
@@ -46,7 +46,10 @@ def list_cases(
             store.migrate()
             found = store.cases(most, everything=everything)
             waiting = store.counts().waiting
-    listed(out, setup, found, waiting, as_json=as_json)
+            if as_json:
+                dump(out, [_case(file, store.alerts_of(file.case.key)) for file in found])
+                return
+    listed(out, setup, found, waiting)
 
 
 @app.command("close")
@@ -73,11 +76,8 @@ def close_case(
     out.print(f"Closed {key}: {because}")
 
 
-def listed(out: Console, setup: "Setup", found: "Sequence[CaseFile]", waiting: int, *, as_json: bool) -> None:
-    """What waits for an answer."""
-    if as_json:
-        dump(out, [_case(file) for file in found])
-        return
+def listed(out: Console, setup: "Setup", found: "Sequence[CaseFile]", waiting: int) -> None:
+    """What waits for an answer, two or three lines a case."""
     if not found:
         out.print("Nothing waits for an answer.")
         return
@@ -105,9 +105,13 @@ def _due(reply_by: datetime, now: datetime) -> Text:
     return Text(f"{span(late)} late", "bold red") if late > timedelta() else Text(f"in {span(-late)}")
 
 
-def _case(file: "CaseFile") -> dict[str, Any]:
+def _case(file: "CaseFile", alerts: "Sequence[Delivery]") -> dict[str, Any]:
+    """A case for a script: what was said in it, newest first, and who was told."""
+    told = [
+        {"alert": one.alert.key, "sink": one.alert.sink, "sent_at": one.sent_at, "error": one.error} for one in alerts
+    ]
     mentions = [
         {"mention": said.model_dump(mode="json"), "analysis": judged and judged.model_dump(mode="json")}
         for said, judged in file.said
     ]
-    return {**file.case.model_dump(mode="json"), "said": mentions}
+    return {**file.case.model_dump(mode="json"), "said": mentions, "alerts": told}

@@ -155,6 +155,7 @@ def test_cases_lists_what_waits_and_close_takes_it_off(town: Town) -> None:
     rows: list[dict[str, Any]] = json.loads(earful("cases", "-s", town.settings, "--json").stdout)
     assert len(rows) == 4
     assert {row["said"][0]["analysis"]["lane"] for row in rows} == {"service"}
+    assert {tuple(alert["sink"] for alert in row["alerts"]) for row in rows} <= {("desk", "log"), ("log", "desk")}
     told = earful("cases", "-s", town.settings)
     assert rows[0]["key"] in told.output
     closed = earful("cases", "-s", town.settings, "close", rows[0]["key"], "--because", "refunded")
