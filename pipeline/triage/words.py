@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
+from unicodedata import category
 
 from pipeline.classifier import Reading
 from pipeline.mention import MentionKind
@@ -134,11 +135,11 @@ _SPOKEN = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 
 @lru_cache(maxsize=50_000)
 def telling(span: str) -> bool:
-    """Whether a span tells a person anything: a word that is not mere grammar, an emoji or a question mark."""
+    """Whether a span tells a person anything: a word that is not mere grammar, or an emoji."""
     said = [word.lower().replace("\u2019", "'") for word in _SPOKEN.findall(span)]
-    return any(word not in _SILENT for word in said) or (
-        not said and any(sign > "\x7f" or sign == "?" for sign in span)
-    )
+    if said:
+        return any(word not in _SILENT for word in said)
+    return any(category(sign) == "So" for sign in span)
 
 
 FACTS = (

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from pipeline.classifier import Reading
 from pipeline.sentiment import Vader
-from pipeline.triage.words import FACTS, READ, facts, pair, parts, tokens
+from pipeline.triage.words import FACTS, READ, facts, pair, parts, telling, tokens
 
 
 def names(text: str) -> list[str]:
@@ -81,3 +81,8 @@ def test_tokens_stand_in_order_and_never_overlap(text: str) -> None:
 
 def test_nothing_after_the_cap_is_read() -> None:
     assert names(" " * READ + "late") == []
+
+
+def test_a_span_tells_something_if_it_is_more_than_grammar() -> None:
+    assert all(telling(span) for span in ("refund", "my refund", "😡"))
+    assert not any(telling(span) for span in ("my", "do it", "36", "?", ". ", "“"))
