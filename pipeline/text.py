@@ -15,7 +15,7 @@ _LINES = re.compile(r" ?\n[\s]*\n[\s]*|[ ]?\n ?")
 
 def storable(text: str) -> str:
     """The text without what no database can hold: NUL is dropped, half a surrogate pair becomes U+FFFD."""
-    if not _NOT_STORABLE.search(text):
+    if (text.isascii() and "\x00" not in text) or not _NOT_STORABLE.search(text):
         return text
     whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return whole.replace("\x00", "")

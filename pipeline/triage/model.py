@@ -57,6 +57,8 @@ _STARS = [at for at, name in enumerate(FACTS) if name.endswith("stars")]
 _FIRST = [columns.start for columns in COLUMNS.values()]
 _HEAD = np.repeat(np.arange(len(HEADS)), [len(answers) for answers in HEADS.values()])
 _TOP = 3
+_LEAST = 0.0005
+"""A smaller share would be shown as 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,23 +95,21 @@ class Scored:
         well have a share, but tells nobody anything: it is passed over.
         """
         chosen, rival = zip(*map(self._two, heads), strict=True)
-        weights = self.shares[:, chosen] - self.shares[:, rival]
-        orders = (-weights).argsort(axis=0, kind="stable")[: 6 * _TOP].T.tolist()
+        columns = (self.shares[:, chosen] - self.shares[:, rival]).T.tolist()  # lists: numbers one by one are slow
         starred = (self.rating_shares[list(chosen)] - self.rating_shares[list(rival)]).tolist()
         found: list[tuple[str, Share]] = []
-        for column, (head, order) in enumerate(zip(heads, orders, strict=True)):
+        for head, weights, stars in zip(heads, columns, starred, strict=True):
             taken: list[tuple[int, int]] = []
-            for at in order:
-                start, end = self.spans[at]
-                weight = round(float(weights[at, column]), 3)
-                if weight <= 0 or len(taken) == _TOP:
+            for at in sorted(range(len(weights)), key=weights.__getitem__, reverse=True)[: 6 * _TOP]:
+                if weights[at] < _LEAST or len(taken) == _TOP:
                     break
+                start, end = self.spans[at]
                 span = self.words[start:end]
                 if telling(span) and all(end <= other or stop <= start for other, stop in taken):
                     taken.append((start, end))
-                    found.append((head, Share(span, start, end, weight)))
+                    found.append((head, Share(span, start, end, round(weights[at], 3))))
             if self.rating is not None:
-                found.append((head, Share(self.rating, None, None, round(starred[column], 3))))
+                found.append((head, Share(self.rating, None, None, round(stars, 3))))
         return found
 
     def _two(self, head: str) -> tuple[int, int]:
@@ -157,10 +157,11 @@ class Model:
         first = {token.name: token for token in reversed(known)}
         sums = [self._token(name) for name in first]
         spans = [(token.start, token.end) for token in first.values()]
+        plain = [token.plain for token in known]
         pairs = {
-            row: (left.start, right.end)
-            for left, right in pairwise(known)
-            if (row := self._rows.get(pair(left.name, right.name))) is not None
+            row: (known[at].start, known[at + 1].end)
+            for at, (left, right) in enumerate(pairwise(plain))
+            if (row := self._rows.get(pair(left, right))) is not None
         }
         rows = list(pairs)
         length = sum(size for _, size in sums) + float(np.square(self._sizes[rows]).sum())

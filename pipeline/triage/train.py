@@ -77,7 +77,7 @@ def features(said: Reading) -> dict[str, float]:
         for feature, value in parts(name):
             found[feature] += value
     for left, right in pairwise(known):
-        found[pair(left.name, right.name)] = 1.0
+        found[pair(left.plain, right.plain)] = 1.0
     return dict(found)
 
 
@@ -106,7 +106,7 @@ def lengths(said: Sequence[Reading], size: dict[str, float]) -> Doubles:
             if name not in squares:
                 squares[name] = sum((size[part] * value) ** 2 for part, value in parts(name) if part in size)
             total += squares[name]
-        pairs = {pair(left.name, right.name) for left, right in pairwise(known)}
+        pairs = {pair(left.plain, right.plain) for left, right in pairwise(known)}
         found.append(total + sum(size[name] ** 2 for name in pairs if name in size))
     return np.array([total or 1.0 for total in found], dtype=np.float64) ** 0.5
 

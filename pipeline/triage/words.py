@@ -59,6 +59,11 @@ class Token(NamedTuple):
     start: int
     end: int
 
+    @property
+    def plain(self) -> str:
+        """Its name without the mark of a negation before it."""
+        return self.name.removeprefix("¬")
+
 
 def tokens(words: str) -> list[Token]:
     """The tokens of the first `READ` characters, in order. A name with a leading "¬" stands after a negation."""
@@ -120,8 +125,8 @@ def parts(name: str) -> Iterator[tuple[str, float]]:
 
 
 def pair(left: str, right: str) -> str:
-    """The feature of two tokens that stand side by side."""
-    return f"b {left.removeprefix('¬')} {right.removeprefix('¬')}"
+    """The feature of two tokens that stand side by side, by their names without the mark of negation."""
+    return f"b {left} {right}"
 
 
 _GRAMMAR = (
