@@ -67,7 +67,8 @@ def init(
     tag = "".join(letter for letter in brand.lower() if letter.isalnum()) or "brand"
     template = files("desk").joinpath("earful.toml").read_text(encoding="utf-8")
     name = json.dumps(brand, ensure_ascii=False)[1:-1]
-    settings.write_text(template.format(brand=name, tag=tag), encoding="utf-8")
+    with in_words():
+        settings.write_text(template.format(brand=name, tag=tag), encoding="utf-8")
     out.print(f"Wrote [bold]{settings}[/]. Next: [bold]earful check[/], then [bold]earful try hacker-news[/].")
 
 

@@ -41,3 +41,6 @@ def in_words(refused: int = FAILED) -> Iterator[None]:
     except EarfulError as error:
         err.print(f"[red]{escape(told(str(error), error.who_acts))}[/]", soft_wrap=True)
         raise typer.Exit(refused if isinstance(error, RefusedError) else FAILED) from error
+    except OSError as error:  # a file of the user's that cannot be written or read
+        err.print(f"[red]{escape(str(error.filename))}: {error.strerror}[/]", soft_wrap=True)
+        raise typer.Exit(UNUSABLE) from error

@@ -62,7 +62,7 @@ def report_of(setup: Setup, store: Store, start: datetime, end: datetime) -> Rep
 def write(page: Path, html: str) -> None:
     """The page, whole or not at all: it takes its name only when it is complete."""
     page.parent.mkdir(parents=True, exist_ok=True)
-    draft = page.with_suffix(".part")
+    draft = page.parent / f"{page.name}.part"
     draft.write_text(html, encoding="utf-8")
     draft.replace(page)
 

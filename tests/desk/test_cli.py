@@ -199,3 +199,18 @@ def test_a_prefect_server_that_does_not_answer_is_named_with_the_mend(
         told = earful("listen", "-s", town.settings)
     assert told.exit_code == 2
     assert "unset PREFECT_API_URL" in " ".join(told.stderr.split())
+
+
+def test_a_place_that_cannot_be_written_is_named(town: Town, tmp_path: Path) -> None:
+    town.write(plaints=1, praise=1)
+    heard(town)
+    nowhere = tmp_path / "earful.toml" / "x"  # below a file
+    texts = tmp_path / "survey.csv"
+    for words in (
+        ("init", "Hike", "-s", nowhere),
+        ("report", "-s", town.settings, "-o", nowhere),
+        ("analyse", texts, "-o", nowhere),
+    ):
+        told = earful(*words)
+        assert told.exit_code == 2, words
+        assert str(tmp_path / "earful.toml") in told.stderr.replace("\n", "")
