@@ -65,7 +65,7 @@ def span(time: timedelta) -> str:
     """A duration in the largest unit that says enough: 40s, 12m, 5h, 3d."""
     seconds = max(0, int(time.total_seconds()))
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds >= 2 * size or (unit == "d" and seconds >= size):
+        if seconds >= 2 * size or (seconds and seconds % size == 0):
             return f"{seconds // size}{unit}"
     return f"{seconds // 60}m" if seconds >= 60 else f"{seconds}s"  # noqa: PLR2004 - seconds of a minute
 

@@ -127,9 +127,12 @@ def save(store: Store, source: AnySource, batch: Batch, mentions: Sequence[Menti
 
 
 def _asked(source: AnySource) -> str:
-    """A short name of what a source is asked: with another phrase or tag, how far it was read means nothing."""
-    what = source.model_dump_json(exclude={"name", "brand"})
-    return hashlib.sha256(what.encode()).hexdigest()[:12]
+    """A short name of what a source is asked: with another phrase or tag, how far it was read means nothing.
+
+    Only what was set counts: a setting that a later version adds must not send every source back to its start.
+    """
+    what = source.model_dump_json(exclude={"name", "brand"}, exclude_defaults=True)
+    return hashlib.sha256(f"{source.kind} {what}".encode()).hexdigest()[:12]
 
 
 def _since(cursor: str | None, source: AnySource) -> str | None:

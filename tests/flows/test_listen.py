@@ -189,6 +189,8 @@ def test_a_source_that_is_asked_something_else_is_read_from_the_start(town: Town
     other = source.model_copy(update={"where": {"author": "somebody"}})
     assert listening._since(cursor, source) is not None  # noqa: SLF001 - the one place that knows
     assert listening._since(cursor, other) is None  # noqa: SLF001 - the one place that knows
+    spelt_out = source.model_copy(update={"timezone": "UTC"})  # as a version with one more setting would see it
+    assert listening._since(cursor, spelt_out) is not None  # noqa: SLF001 - the one place that knows
 
 
 def test_wrong_settings_stop_the_run_before_anything_happens(town: Town) -> None:
