@@ -1,7 +1,6 @@
 """Runs of the real flow from the command line, and what came of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
@@ -17,28 +16,12 @@ from flows.digest import report_of, write
 from flows.listen import bring_home, listen
 from flows.settings import dotted, in_our_words
 from flows.setup import Setup
-from pipeline.case import Case
 from pipeline.errors import SettingsError, told
 from pipeline.report import render
-from pipeline.route import Alert
 from pipeline.visit import Visit
-from storage.store import Counts
 
 
-@dataclass(frozen=True, slots=True)
-class Listened:
-    """What one run of the flow did, and what now lies in the store."""
-
-    visits: list[Visit]
-    judged: int
-    opened: list[Case]
-    sent: list[Alert]
-    failures: list[str]
-    failed: bool
-    counts: Counts
-
-
-def listen_once(settings: Path, console: Console) -> Listened:
+def listen_once(settings: Path, console: Console) -> show.Listened:
     """Run the listen flow now, with progress on `console`. SettingsError before anything runs if it cannot work."""
     setup = Setup.read(settings)
     with setup.store() as store:
@@ -54,7 +37,7 @@ def listen_once(settings: Path, console: Console) -> Listened:
             raise SettingsError(f"PREFECT_API_URL: no Prefect server answers there; {mend}") from error
     with setup.store() as store:
         visits = list({visit.source: visit for visit in store.visits(began, setup.now())}.values())
-        return Listened(
+        return show.Listened(
             visits=visits,
             judged=progress.counts["judge"],
             opened=store.cases_between(began, setup.now()),
@@ -78,16 +61,7 @@ def _failures(state: State, visits: list[Visit]) -> list[str]:
     return [sources.pop(message, message) for message in said] + list(sources.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """What an import brought, and the rows it could not read."""
-
-    source: str
-    visit: Visit
-    rejected: list[tuple[str, str]]
-
-
-def import_once(settings: Path, file: Path, name: str | None, given: Mapping[str, Mapping[str, str]]) -> Imported:
+def import_once(settings: Path, file: Path, name: str | None, given: Mapping[str, Mapping[str, str]]) -> show.Imported:
     """Bring in `file` the way of every other source. SettingsError or RefusedError if it cannot be read."""
     setup = Setup.read(settings)
     listed = {source.name for source in setup.sources}
@@ -109,7 +83,7 @@ def import_once(settings: Path, file: Path, name: str | None, given: Mapping[str
     with setup.store() as store:
         store.note_visit(visit)
         aside = [(row.place, row.reason) for row in store.rejected(began) if row.source == called]
-    return Imported(called, visit, aside)
+    return show.Imported(called, visit, aside)
 
 
 def demo_once(folder: Path, page: Path, console: Console) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,21 +13,43 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.report import summary
+from pipeline.analysis import Analysis
+from pipeline.case import Case
+from pipeline.mention import Mention
+from pipeline.report import Report, summary
+from pipeline.route import Alert
 from pipeline.text import shorten
+from pipeline.visit import Visit
 
-if TYPE_CHECKING:  # the flows import Prefect, which a table does not need
+if TYPE_CHECKING:  # these import Prefect and the databases, which a table does not need
     from connectors.contract import Rejected
-    from desk.run import Imported, Listened
     from flows.setup import Setup
-    from pipeline.analysis import Analysis
-    from pipeline.mention import Mention
-    from pipeline.report import Report
-    from pipeline.route import Alert
     from storage.store import Counts
 
 LANES = {"service": "bold red", "experience": "cyan", "noise": "dim", "unscored": "yellow"}
 GRAVER = {"critical": "bold red", "high": "red", "normal": "", "low": "dim"}
+
+
+@dataclass(frozen=True, slots=True)
+class Listened:
+    """What one run of the flow did, and what now lies in the store."""
+
+    visits: list[Visit]
+    judged: int
+    opened: list[Case]
+    sent: list[Alert]
+    failures: list[str]
+    failed: bool
+    counts: "Counts"
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import brought, and the rows it could not read."""
+
+    source: str
+    visit: Visit
+    rejected: list[tuple[str, str]]
 
 
 def plain(error: object) -> str:
@@ -129,7 +152,7 @@ def _headline(said: "Mention", judged: "Analysis", setup: "Setup") -> Text:
     return line
 
 
-def listened(out: Console, done: "Listened", *, as_json: bool) -> None:
+def listened(out: Console, done: Listened, *, as_json: bool) -> None:
     """What one run did."""
     if as_json:
         dump(out, {
@@ -188,7 +211,7 @@ def alerts(out: Console, sent: "Sequence[Alert]", each: int = 2) -> None:
         out.print(Text(f"    {alert.who or 'somebody'}, {alert.where}. {'; '.join(alert.why)}", style="dim"))
 
 
-def imported(out: Console, done: "Imported") -> None:
+def imported(out: Console, done: Imported) -> None:
     """What an import brought in, and every row it kept aside."""
     out.print(f"{counted(done.visit.heard, 'row')} read from {escape(done.source)}, {done.visit.new:,} of them new.")
     if done.rejected:
