@@ -50,8 +50,8 @@ def test_listen_names_each_failure_once_and_ends_with_1(town: Town, monkeypatch:
     town.broken |= {"/forum.rss": 404, "/hook": 503}
     told = earful("listen", "-s", town.settings)
     assert told.exit_code == 1
-    assert told.stdout.count("404") == 1
-    assert told.stdout.count("503") == 1
+    assert told.stdout.count(": 404 ") == 1
+    assert told.stdout.count(": 503 ") == 1
     failures = json.loads(earful("listen", "-s", town.settings, "--json").stdout)["failures"]
     assert [failure.partition(":")[0] for failure in failures] == ["forum"]
 

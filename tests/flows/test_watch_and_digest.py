@@ -43,7 +43,7 @@ def test_a_failing_source_is_told_once_until_it_was_heard_again(town: Town, late
         watch(town.settings, return_state=True)
     assert titles(town, "watch") == ["Hike: forum cannot be heard"]
     told = next(alert for alert in town.logged() if alert["kind"] == "watch")
-    assert "404" in told["text"]
+    assert ": 404 " in told["text"]
     assert "the operator" in told["text"]
     town.broken.clear()
     listen(town.settings, return_state=True)
