@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 ROOMS := pipeline connectors storage flows desk
 
-.PHONY: run test check format bench docs train evaluate lock clean
+.PHONY: run test check format bench docs train evaluate evaluate-complaints lock clean
 
 run: .venv/run.done            ## install what is locked, and hear a month of a brand that does not exist
 	$(BIN)/earful demo
@@ -26,15 +26,23 @@ format: .venv/dev.done         ## put the code in order
 
 bench: .venv/dev.done          ## the speed figures of the docs
 	$(BIN)/python bench/ingest.py
+	$(BIN)/python bench/judge.py $(SHARED)
 
 docs: .venv/dev.done           ## the pages written from code
 	$(BIN)/python docs/write_connectors.py
 
 train: .venv/dev.done          ## remake the weights from data and seed
+	$(PIP) -r requirements-deep.txt
 	$(BIN)/python -m pipeline.triage.train $(SHARED)
+	$(BIN)/python -m pipeline.triage.train_deep $(SHARED)
+	$(BIN)/python -m pipeline.triage.weigh $(SHARED)
 
 evaluate: .venv/dev.done       ## the quality figures, and the model card's table
 	$(BIN)/python bench/evaluate.py $(SHARED)
+
+evaluate-complaints: .venv/dev.done   ## the complaint benchmark, ten models taught for it: about half an hour
+	$(PIP) -r requirements-deep.txt
+	$(BIN)/python bench/complaints.py $(SHARED)
 
 lock: .venv/dev.done           ## renew the lock files
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade \

@@ -84,9 +84,10 @@ def ingest(url: str, size: int) -> dict[str, Any]:
     from pipeline.analysis import Analyst  # noqa: PLC0415 - vader's process must not carry it
     from pipeline.classifier import Reading  # noqa: PLC0415
     from pipeline.mention import Mention  # noqa: PLC0415
+    from pipeline.triage.judge import Effort  # noqa: PLC0415
     from storage.store import Store  # noqa: PLC0415
 
-    analyst = Analyst()
+    analyst = Analyst(Effort.FAST)
     analyst.analyse([Reading(key="warm", text="Loaded once, whatever the size.")])
     seconds = {"parse": 0.0, "save": 0.0, "analyse": 0.0, "keep": 0.0}
     with Store(url) as store:

@@ -13,8 +13,10 @@ from rich.text import Text
 from desk.console import FAILED, HERE, Json, Settings, err, in_words, out
 from desk.show import GRAVER, dump, span
 from pipeline.case import awaited
+from pipeline.correction import Question, by_person
 from pipeline.route import about
 from pipeline.text import shorten
+from pipeline.triage import Lane
 
 if TYPE_CHECKING:  # the flows import Prefect, which takes seconds
     from flows.setup import Setup
@@ -95,9 +97,19 @@ def listed(out: Console, setup: "Setup", found: "Sequence[CaseFile]", waiting: i
                 f"“{shorten(' '.join(said.text.split()), 150)}” {said.author or 'somebody'}, {setup.place(said.source)}"
             )
             out.print(Padding(Text(quoted, "dim"), (0, 0, 0, 14)))
+        if awaited(case) and (lane := _corrected_away(file)) is not None:
+            out.print(Padding(Text(f"a person said {lane}: close it if nobody waits", "yellow"), (0, 0, 0, 14)))
     other = "" if setup.path == HERE.resolve() else f" -s {setup.path}"
     out.print(f"{len(found):,} shown, {waiting:,} wait for an answer.", end=" ")
     out.print(escape(f"Close one: earful cases close {found[0].case.key}{other}"), soft_wrap=True)
+
+
+def _corrected_away(file: "CaseFile") -> str | None:
+    """The lane a person said instead of service, where the mention that opened the case was corrected so."""
+    for said, judged in file.said:
+        if said.key == file.case.first_mention and judged is not None and by_person(judged, Question.LANE):
+            return None if judged.lane is Lane.SERVICE else judged.lane
+    return None
 
 
 def _due(reply_by: datetime, now: datetime) -> Text:

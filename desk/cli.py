@@ -12,10 +12,11 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from desk import cases, show
+from desk import cases, correct, show, why
 from desk.console import FAILED, HERE, UNUSABLE, Json, Settings, err, in_words, out
 from desk.status import status as status_of
 from pipeline.errors import SettingsError
+from pipeline.triage.judge import Effort
 
 app = typer.Typer(
     name="earful",
@@ -27,6 +28,10 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.add_typer(cases.app, name="cases")
+app.command()(correct.review)
+app.command()(correct.correct)
+app.command()(correct.learn)
+app.command()(why.why)
 
 
 def main() -> None:
@@ -84,7 +89,8 @@ def check(settings: Settings = HERE, as_json: Json = False) -> None:
         setup = Setup.read(settings)
         with setup.store() as store:
             store.migrate()
-    show.checked(out, setup, as_json=as_json)
+            heard = store.last_visits()
+    show.checked(out, setup, heard, as_json=as_json)
 
 
 @app.command("try")
@@ -181,6 +187,10 @@ def analyse(
     out_file: Annotated[
         Path | None, typer.Option("--out", "-o", help="Where to write; the terminal if not given.")
     ] = None,
+    effort: Annotated[
+        Effort,
+        typer.Option(help="fast: words only; accurate: the slow reader for all; auto: only where it is not sure."),
+    ] = Effort.ACCURATE,
 ) -> None:
     """Judge texts without storing anything: one JSON object for each row, in order.
 
@@ -190,9 +200,10 @@ def analyse(
     Example: `earful analyse reviews.csv --out judged.jsonl`
     """
     from desk.analyse import analyse_file
+    from pipeline.analysis import Analyst
 
     with in_words(refused=UNUSABLE):
-        done = analyse_file(file, out_file)
+        done = analyse_file(file, out_file, Analyst(effort))
     err.print(
         f"{show.counted(done.rows, 'row')} judged" + (f", {done.errors:,} could not be read" if done.errors else "")
     )

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -93,11 +93,18 @@ def span(time: timedelta) -> str:
     return f"{seconds // 60}m" if seconds >= 60 else f"{seconds}s"  # noqa: PLR2004 - seconds of a minute
 
 
-def checked(out: Console, setup: "Setup", *, as_json: bool) -> None:
-    """What the settings say, once they are known to be able to work."""
+def checked(out: Console, setup: "Setup", heard: Collection[str], *, as_json: bool) -> None:
+    """What the settings say, once they are known to be able to work. `heard`: sources that were ever, by import too."""
+    known = {source.name for source in setup.sources} | {*heard}
+    remarks = [
+        f'judgement.sources: nothing was ever heard from "{name}"; there are: {", ".join(sorted(known)) or "none"}'
+        for name in setup.judgement.sources
+        if name not in known
+    ]
     if as_json:
         named = {"sources": setup.sources, "sinks": setup.sinks, "routes": setup.routes}
-        dump(out, {"ok": True} | {kind: [part.name for part in parts] for kind, parts in named.items()})
+        names = {kind: [part.name for part in parts] for kind, parts in named.items()}
+        dump(out, {"ok": True} | names | {"remarks": remarks})
         return
     out.print(f"[green]✓[/] {escape(str(setup.path))} can work.", soft_wrap=True)
     out.print(f"  brand    {escape(setup.brand.name)}, days begin in {setup.brand.time_zone}")
@@ -108,6 +115,8 @@ def checked(out: Console, setup: "Setup", *, as_json: bool) -> None:
     for route in setup.routes:
         hear = ", ".join(route.sinks) or "nobody is told: only `earful cases` shows it"
         out.print(f"  route    {escape(route.name)} → {escape(route.team)} within {span(route.reply_within)} ({hear})")
+    for remark in remarks:
+        out.print(f"[yellow]  remark   {escape(remark)}[/]", soft_wrap=True)
 
 
 def tried(

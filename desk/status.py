@@ -1,4 +1,4 @@
-"""`earful status`: when each source was last heard, how far, and what is stuck."""
+"""`earful status`: when each source was last heard, how far, what is stuck, and whether the judgement drifts."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime, tzinfo
@@ -8,10 +8,11 @@ from rich.console import Console
 from rich.text import Text
 
 from desk.show import ago, dump, table
-from pipeline.errors import told
+from pipeline.errors import SettingsError, told
 
 if TYPE_CHECKING:  # the flows import Prefect, which takes seconds
     from flows.setup import Setup
+    from pipeline.drift import Drift
     from storage.store import Counts, LastVisit, Store
 
 COLOURS = {
@@ -48,22 +49,54 @@ class Mouth:
     error: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Mind:
+    """How it stands with the judging: what another version judged last, what drifts, and why nothing can be judged."""
+
+    behind: int
+    drift: list["Drift"]
+    error: str | None
+
+
 def status(out: Console, setup: "Setup", store: "Store", *, as_json: bool) -> bool:
     """Show how it stands with every source and sink. False if something needs a person."""
     now, counts = setup.now(), store.counts()
     ears, mouths = _ears(setup, store, now), _mouths(setup, store, counts, now)
     healthy = not any(mouth.stuck for mouth in mouths) and not any(ear.state in {"failing", "silent"} for ear in ears)
+    mind = _mind(setup, store, now)
+    healthy = healthy and mind.error is None
+    adopted = store.adopted()
     if as_json:
+        drift = [asdict(one) | {"direction": one.direction} for one in mind.drift]
+        lesson = adopted and {"version": adopted.version, "adopted_at": adopted.adopted_at}
         parts = {"sources": [asdict(ear) for ear in ears], "sinks": [asdict(mouth) for mouth in mouths]}
         numbers = {"unanalysed": counts.unanalysed, "rejected": counts.rejected, "cases_waiting": counts.waiting}
-        dump(out, {"healthy": healthy, "mentions": counts.mentions} | numbers | parts)
+        judged = {"judgement_error": mind.error, "judged_otherwise": mind.behind, "drift": drift, "lesson": lesson}
+        dump(out, {"healthy": healthy, "mentions": counts.mentions} | numbers | judged | parts)
         return healthy
     _show(out, ears, mouths, now, setup.zone)
     out.print(
         f"{counts.mentions:,} mentions, {counts.unanalysed:,} not yet judged, "
         f"{counts.rejected:,} items could not be read, {counts.waiting:,} cases wait for an answer"
     )
+    if adopted is not None:
+        out.print(f"the lesson in use is {adopted.version}, adopted {ago(adopted.adopted_at, now)}")
+    if mind.behind:
+        out.print(f"{mind.behind:,} were judged by another version: the next earful listen judges them again")
+    if mind.error is not None:
+        out.print(Text.assemble(("✗ ", "red"), ("no mention can be judged: ", "bold"), mind.error), soft_wrap=True)
+    for one in mind.drift:
+        out.print(Text(f"{one.told}: earful review shows what Earful doubts", "yellow"), soft_wrap=True)
     return healthy
+
+
+def _mind(setup: "Setup", store: "Store", now: datetime) -> Mind:
+    from flows.watch import drifted  # noqa: PLC0415 - Prefect takes seconds to import
+
+    try:
+        return Mind(store.behind(setup.analyst().version), drifted(setup, store, now), None)
+    except SettingsError as error:
+        return Mind(0, [], str(error))
 
 
 def _ears(setup: "Setup", store: "Store", now: datetime) -> list[Ear]:

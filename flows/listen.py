@@ -69,11 +69,26 @@ def listen(settings: Path = Path("earful.toml")) -> list[State]:
         store.migrate()
     heard = [collect.submit(setup, source) for source in setup.sources]
     wait(heard)
-    analyse(setup)
-    open_cases(setup)
+    done = see_to(setup, past=False)
+    if done[0].is_completed() and outdated(setup):
+        done += see_to(setup, past=True)  # after what is new: it may take long
+    return [*(future.state for future in heard), *done, *orphans(setup)]
+
+
+def see_to(setup: Setup, *, past: bool) -> list[State]:
+    """Judge, open cases, send. Whatever fails holds up nothing after it: not what was judged before, and no alert."""
+    judged: State[str] = analyse(setup, past=past, return_state=True)
+    version = judged.result() if judged.is_completed() else None
+    opened: State[int] = open_cases(setup, version, return_state=True)
     sent = [send.submit(setup, sink) for sink in setup.sinks]
     wait(sent)
-    return [future.state for future in heard + sent] + orphans(setup)
+    return [judged, opened, *(future.state for future in sent)]
+
+
+def outdated(setup: Setup) -> bool:
+    """Whether another version than the present one judged something last."""
+    with setup.store() as store:
+        return bool(store.unanalysed(setup.analyst().version, 1))
 
 
 @task(cache_policy=NO_CACHE, task_run_name="collect {source.name}", **PATIENT)
@@ -142,27 +157,34 @@ def _since(cursor: str | None, source: AnySource) -> str | None:
 
 
 @task(cache_policy=NO_CACHE)
-def analyse(setup: Setup) -> int:
-    """Judge what the present version of the classifiers has not judged, the past included."""
-    analyst, judged = setup.analyst(), 0
+def analyse(setup: Setup, *, past: bool = True) -> str:
+    """Judge what nobody has judged, and what another version of the classifiers judged in the `past`; the version.
+
+    Each batch by the lesson adopted last, so that two runs agree, and do not undo each other's judgements without end.
+    """
+    judged = 0
     with setup.store() as store:
-        while mentions := store.unanalysed(analyst.version, BATCH):
+        while mentions := store.unanalysed((analyst := setup.analyst()).version, BATCH, past=past):
             analyses = analyst.analyse([Reading.of(mention) for mention in mentions])
             store.save_analyses(analyses)
             judged += len(analyses)
             log.info("%d judged", judged, extra={"step": "judge", "done": len(analyses)})
-    return judged
+    return analyst.version
 
 
 @task(cache_policy=NO_CACHE)
-def open_cases(setup: Setup) -> int:
-    """Open, join, answer, reopen and close cases, oldest mention first; their alerts go to the outbox with them."""
-    version, opened = setup.analyst().version, 0
+def open_cases(setup: Setup, version: str | None = None) -> int:
+    """Open, join, answer, reopen and close cases, oldest mention first; their alerts go to the outbox with them.
+
+    Of what `version` judged; the present one if it is not given. A lesson may be adopted just before: it has judged
+    nothing yet, and what was judged must not wait for it.
+    """
+    version, opened = version or setup.analyst().version, 0
     since = setup.now() - setup.cases.open_within
     with setup.store() as store:
         while judged := store.unhandled(version, since, BATCH):
-            idle = [mention.key for mention, analysis in judged if not settle(setup, store, mention, analysis)]
-            store.mark_handled(idle, version)
+            idle = [analysis for mention, analysis in judged if not settle(setup, store, mention, analysis)]
+            store.mark_handled(idle)
             log.info("%d cases seen to", len(judged), extra={"step": "open", "done": len(judged)})
             opened += len(judged) - len(idle)
     return opened
@@ -202,9 +224,9 @@ def settle(setup: Setup, store: Store, mention: Mention, analysis: Analysis) -> 
         case, occasion = case.model_copy(update={"answered_at": reply.said_at}), None
     place = setup.place(mention.source)
     made = alerts(case, mention, routing, occasion=occasion, place=place, made_at=now) if occasion else []
-    if store.write(case, mention.key, made, analysis.version, was=decision.case):
+    if store.write(case, analysis, made, was=decision.case):
         log.info("%s: %s", case.key, decision.step, extra={"step": "case", "done": 1})
-    return True  # written, or left to be decided again because another run was faster
+    return True  # written, or left to be decided again because another run or a person was faster
 
 
 @task(cache_policy=NO_CACHE, task_run_name="send {sink.name}")

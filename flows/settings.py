@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import SettingsError
+from pipeline.triage.second import is_class
 
 Where = tuple[str | int, ...]
 """The way to a key: ("source", 1, "tag") is `tag` in the second [[source]]."""
 Fault = tuple[Where, str]
 """What is wrong at a place, and the mend."""
 
+_FOLDERS = {("digest", "folder"), ("judgement", "classifier")}
 _SECRET = re.compile(r"\$[A-Za-z_]\w*")
 _MENDS = {
     "extra_forbidden": "no such key; look for a slip of the pen, or leave it out",
@@ -44,7 +46,9 @@ def fill_in(raw: dict[str, Any], folder: Path) -> list[Fault]:
             table[key] = os.environ.get(value[1:]) or "unset"
             if not os.environ.get(value[1:]):
                 faults.append((where, f"{value} is not set; set the environment variable {value[1:]}"))
-        elif where == ("digest", "folder") or (len(where) == len(("sink", 0, "path")) and key == "path"):
+        elif where == ("judgement", "classifier") and is_class(value):
+            continue  # no path
+        elif where in _FOLDERS or (len(where) == len(("sink", 0, "path")) and key == "path"):
             table[key] = str(folder / Path(value).expanduser())
     if isinstance(digest := raw.setdefault("digest", {}), dict):
         digest.setdefault("folder", str(folder / "reports"))

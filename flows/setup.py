@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol, Self, TypeVar
+from typing import Annotated, Protocol, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -14,8 +14,12 @@ from connectors import AnySink, AnySource
 from connectors.client import open_client
 from flows.settings import Fault, Where, fill_in, in_our_words, read_toml, said
 from pipeline.analysis import Analyst
+from pipeline.doubt import MISS_COST
 from pipeline.errors import SettingsError
 from pipeline.route import Duration, Route, When
+from pipeline.triage import second
+from pipeline.triage.judge import Effort
+from pipeline.triage.lesson import Lesson
 from storage.store import Store
 
 GRAVE = "grave signals"
@@ -61,6 +65,39 @@ class Grave(_Settings):
     team: str = Field(description="Who answers for grave signals.")
     reply_within: Duration = Field(default=timedelta(minutes=30), description="Deadline of the first reply.")
     sinks: tuple[str, ...] = Field(description="Names of the sinks that are told at once.")
+
+
+MissCost = Annotated[float, Field(gt=0, le=1000)]
+
+
+class Weighed(_Settings):
+    """What counts otherwise for the mentions of one source."""
+
+    miss_cost: MissCost | None = Field(default=None, description="Instead of the one of [judgement].")
+
+
+class Judgement(_Settings):
+    """How hard Earful thinks, and when it asks a person."""
+
+    effort: Effort = Field(
+        default=Effort.AUTO,
+        description="fast: words only; accurate: the slow reader for all; auto: where it is not sure.",
+    )
+    classifier: str | None = Field(
+        default=None,
+        min_length=1,
+        description='Another slow reader: a folder, or "package.module:Class". See docs/classifiers.md.',
+    )
+    miss_cost: MissCost = Field(
+        default=MISS_COST,
+        description="A complaint missed costs as much as this many mentions looked at in vain: see `earful review`.",
+    )
+    sources: dict[str, Weighed] = Field(default={}, description="What counts otherwise for a source, by its name.")
+
+    def miss_cost_of(self, source: str) -> float:
+        """What a miss costs in this source."""
+        own = self.sources[source].miss_cost if source in self.sources else None
+        return self.miss_cost if own is None else own
 
 
 class Cases(_Settings):
@@ -112,6 +149,7 @@ class Setup(BaseModel):
     sinks: tuple[AnySink, ...] = Field(default=(), alias="sink")
     routes: tuple[Route, ...] = Field(default=(), alias="route")
     grave: Grave
+    judgement: Judgement = Judgement()
     cases: Cases = Cases()
     watch: Watch = Watch()
     digest: Digest = Digest()
@@ -143,9 +181,19 @@ class Setup(BaseModel):
         settings = self.http_settings
         return open_client(attempts=settings.attempts, patience=settings.patience, contact=settings.contact)
 
-    def analyst(self) -> Analyst:
-        """Who judges."""
-        return Analyst()
+    def analyst(self, *, taught: bool = True) -> Analyst:
+        """Who judges: by the lesson adopted last, unless it shall be as if nothing was `taught`."""
+        judgement = self.judgement
+        lesson = self.lesson() if taught else None
+        return Analyst(effort=judgement.effort, classifier=judgement.classifier, lesson=lesson)
+
+    def lesson(self) -> Lesson | None:
+        """What people's corrections taught, as adopted last; None where nothing was, or nothing is stored yet.
+
+        SettingsError where it is damaged.
+        """
+        with self.store() as store:
+            return store.lesson() if store.there else None
 
     def now(self) -> datetime:
         """The time, aware."""
@@ -179,6 +227,11 @@ class Setup(BaseModel):
 def _between(setup: Setup) -> Iterator[Fault]:
     """What is wrong between the parts, each part being right by itself."""
     yield from _same_names(setup)
+    if setup.judgement.classifier is not None:
+        try:
+            second.named(setup.judgement.classifier)
+        except SettingsError as error:
+            yield ("judgement", "classifier"), str(error)
     known = {sink.name for sink in setup.sinks}
     told: list[tuple[Where, tuple[str, ...]]] = [
         (("grave", "sinks"), setup.grave.sinks),

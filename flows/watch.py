@@ -1,8 +1,8 @@
-"""Watch: hourly. Say so when a source fails or falls silent, or an alert is stuck."""
+"""Watch: hourly. Say so when a source fails or falls silent, an alert is stuck, or the judgement drifts."""
 
 import logging
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from prefect import flow
@@ -11,7 +11,8 @@ from prefect.futures import wait
 
 from flows.listen import SIDE_BY_SIDE, send
 from flows.setup import Setup
-from pipeline.errors import TemporaryError, told
+from pipeline.drift import PERIOD, Drift, Month, drifts
+from pipeline.errors import SettingsError, TemporaryError, told
 from pipeline.route import Alert, alert_key
 from storage.store import LastVisit, Store
 
@@ -64,6 +65,51 @@ def troubles(setup: Setup, store: Store, now: datetime) -> Iterator[Alert]:
             title,
             "earful status shows why. None is lost: they go out as soon as this sink takes them.",
         )
+    try:
+        changed = drifted(setup, store, now)
+    except SettingsError as error:  # a lesson that is damaged, or weights: every other trouble is told all the same
+        adopted = store.adopted()
+        began = f"{error} {adopted.id if adopted else ''}"
+        yield from _tell(
+            setup, now, ("unjudged", "no mention can be judged", began), "no mention can be judged", str(error)
+        )
+        return
+    for drift in changed:
+        yield from _tell_of(setup, store, drift, now)
+
+
+def drifted(setup: Setup, store: Store, now: datetime) -> list[Drift]:
+    """What changed between the last 30 days and the 30 before them, as the present version judges both.
+
+    Nothing while it has not judged all yet: what it judged first need not be like the rest. SettingsError where nothing
+    can be judged: a lesson is damaged.
+    """
+    version = setup.analyst().version
+    if store.unanalysed(version, 1):
+        return []
+
+    def month(end: datetime) -> Month:
+        start = end - PERIOD
+        return Month(lanes=store.lanes(version, start, end), corrected=store.corrected_of(version, start, end))
+
+    return drifts(month(now), month(now - PERIOD))
+
+
+def _tell_of(setup: Setup, store: Store, drift: Drift, now: datetime) -> Iterator[Alert]:
+    """A change is seen for as long as it lies between the two periods; it is told on the first day of these only."""
+
+    def occasion(day: datetime) -> tuple[str, str, str]:
+        return "drift", f"{drift.what} {drift.direction}", f"{day:%Y-%m-%d}"
+
+    days = [now - timedelta(days=back) for back in range(1, PERIOD.days + 1)]
+    if store.put_before(alert_key("watch", *occasion(day), sink) for day in days for sink in setup.watch.sinks):
+        return
+    title = drift.told
+    advice = (
+        "People say other things than before, or Earful reads them otherwise. `earful review` shows what it doubts; "
+        "correct what is wrong, and `earful learn` learns from it."
+    )
+    yield from _tell(setup, now, occasion(now), title, advice)
 
 
 def _lasting(setup: Setup, last: LastVisit, now: datetime) -> bool:

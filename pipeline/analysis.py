@@ -13,15 +13,19 @@ from pipeline.sentiment import READ, Feeling, Vader
 from pipeline.triage import Category, Factor, Lane, Stage, Touchpoint, Urgency
 from pipeline.triage import grave as signals
 from pipeline.triage.grave import Signal, grave
-from pipeline.triage.judge import Triage
+from pipeline.triage.judge import Effort, Triage, Verdict
+from pipeline.triage.lesson import Lesson
 from pipeline.triage.model import stars_said
 
-RULES = "analysis-2"
+RULES = "analysis-3"
 """Changes with the rules of this file."""
 _LOW, _NEGATIVE, _POSITIVE = 0.25, 0.4, 0.7
 """Bounds for stars, as shares of their scale: what a person should look at, what is negative and what positive."""
 _SURELY_NOISE = 0.8
 """Of the grave signals in labelled noise, most are news, advice or banter, which the model knows well by this bound."""
+_SURELY_GLAD = 0.8
+"""A sentiment score from which on a grave signal in words we can read is a way of speaking: of 29 signals in 600
+reviews of restaurants it silences 13, of 154 written to be found 4."""
 _OWN_CATEGORY = frozenset({"data_leak", "press"})
 """Signals that somebody else must answer than those who see to harm and law: the category stays the model's."""
 
@@ -56,18 +60,29 @@ class Analysis(SQLModel):
 class Analyst:
     """Makes analyses: reads the language, then sentiment, triage and the grave signals.
 
-    Holds nothing itself: it is cheap to make, to pickle and to share between threads.
+    Holds no weights itself: it is cheap to make, to pickle and to share between threads.
     """
+
+    def __init__(
+        self, effort: Effort = Effort.AUTO, *, classifier: str | None = None, lesson: Lesson | None = None
+    ) -> None:
+        """`effort` is the dial; `classifier` names another second opinion; `lesson` is what corrections taught."""
+        self.effort, self.classifier, self.lesson = Effort(effort), classifier, lesson
+
+    @property
+    def triage(self) -> Triage:
+        """Who judges the words."""
+        return Triage(self.effort, classifier=self.classifier, lesson=self.lesson)
 
     @property
     def versions(self) -> dict[str, str]:
         """Who judged what, each by its version."""
-        triage = Triage().version  # it answers for sentiment as well, with what VADER says as one fact
+        triage = self.triage.versions
         return {
             "language": languages.VERSION,
-            "sentiment": triage,
+            "sentiment": triage["triage"],  # one model for both, with what VADER says as one fact
             "vader": Vader.version,
-            "triage": triage,
+            **triage,
             "grave": signals.VERSION,
             "rules": RULES,
         }
@@ -79,32 +94,36 @@ class Analyst:
         return f"{versions['triage']}-{sha256(repr(sorted(versions.items())).encode()).hexdigest()[:8]}"
 
     def analyse(self, readings: Sequence[Reading]) -> list[Analysis]:
-        """One analysis for each reading, in order. Any text at all is answered."""
-        version, versions, triage = self.version, self.versions, Triage()
-        return [self._analysis(reading, triage, version, versions) for reading in readings]
+        """One analysis for each reading, in order. Any text at all is answered, the same alone or among others."""
+        version, versions = self.version, self.versions
+        found = [language(reading.words, reading.language) for reading in readings]
+        speaks = [_speaks(reading.words) for reading in readings]
+        readable = [at for at, one in enumerate(found) if one.readable and speaks[at]]
+        verdicts = dict(zip(readable, self.triage.classify([readings[at] for at in readable]), strict=True))
+        told = []
+        for at, reading in enumerate(readings):
+            judged = _judged(verdicts[at]) if at in verdicts else _unscored(reading, speaks=speaks[at])
+            heard = grave(reading.words)
+            if at in verdicts and verdicts[at].sentiment_score >= _SURELY_GLAD:
+                heard = []
+            if heard:
+                judged |= _grave(heard, judged)
+            told.append(
+                Analysis(
+                    mention_key=reading.key,
+                    version=version,
+                    versions=versions,
+                    language=found[at].code,
+                    grave=[signal.name for signal in heard],
+                    **judged,
+                )
+            )
+        return told
 
-    def _analysis(self, reading: Reading, triage: Triage, version: str, versions: dict[str, str]) -> Analysis:
-        words = reading.words
-        found = language(words, reading.language)
-        judged: dict[str, Any]
-        speaks = _speaks(words)
-        if found.readable and speaks:
-            verdict = triage.classify([reading])[0]
-            judged = {name: getattr(verdict, name) for name in verdict.__slots__}
-            judged["needs_reply"] = verdict.lane is Lane.SERVICE
-        else:
-            judged = _unscored(reading, speaks=speaks)
-        heard = grave(words)
-        if heard:
-            judged |= _grave(heard, judged)
-        return Analysis(
-            mention_key=reading.key,
-            version=version,
-            versions=versions,
-            language=found.code,
-            grave=[signal.name for signal in heard],
-            **judged,
-        )
+
+def _judged(verdict: Verdict) -> dict[str, Any]:
+    judged = {name: getattr(verdict, name) for name in verdict.__slots__}
+    return judged | {"needs_reply": verdict.lane is Lane.SERVICE}
 
 
 def _speaks(words: str) -> bool:

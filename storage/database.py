@@ -54,6 +54,12 @@ class Database:
         self._engine.dispose()
 
     @property
+    def there(self) -> bool:
+        """Whether it is worth asking: a file that is not there yet would be made by the asking."""
+        on_file = self._url.get_backend_name() == "sqlite" and _on_disk(self._url)
+        return not on_file or Path(self._url.database or "").exists()
+
+    @property
     def place(self) -> str:
         """Where the database is, without its password: that may stand in the query as well."""
         return self._url.set(query={}).render_as_string(hide_password=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, tuple_, update
 
 from pipeline.analysis import Analysis
 from pipeline.case import Case, CaseState
@@ -22,6 +22,10 @@ AWAITED = CASES.c.state == str(CaseState.OPEN), CASES.c.answered_at.is_(None)
 """Open, and the brand has not replied."""
 _ANSWERED = AWAITED[0], CASES.c.answered_at.is_not(None)
 _CLOSED = (CASES.c.state == str(CaseState.CLOSED),)
+_DECIDES = ("mention_key", "version", "lane", "sentiment", "needs_reply")
+"""Of a judgement: whose it is, and what says whether a case step is due."""
+_SHAPES = ("category", "urgency")
+"""What a case takes from a judgement besides."""
 _RELATED = 100
 """Related cases looked at for one mention: a stranger may post without end."""
 _SAID = 50
@@ -55,12 +59,16 @@ class Done(Outbox):
             rows = connection.execute(question).all()
         return [(made(Mention, row), made(Analysis, row, len(_MENTION))) for row in rows]
 
-    def mark_handled(self, keys: Sequence[str], version: str) -> None:
-        """The case step has seen the judgements of these mentions by this version, and none asked for a step."""
+    def mark_handled(self, analyses: Sequence[Analysis]) -> None:
+        """The case step has seen these judgements, and none asked for a step.
+
+        One that a person has corrected meanwhile was not seen as it reads now: `unhandled` gives it out again.
+        """
+        seen = tuple_(*(ANALYSIS.c[name] for name in _DECIDES))
+        ordered = sorted(tuple(_plain(one, name) for name in _DECIDES) for one in analyses)
         with self._write() as connection:
-            for chunk in chunks(sorted(keys)):
-                seen = update(ANALYSIS).where(ANALYSIS.c.mention_key.in_(chunk), ANALYSIS.c.version == version)
-                connection.execute(seen.values(handled=True))
+            for chunk in chunks(ordered):
+                connection.execute(update(ANALYSIS).where(seen.in_(chunk)).values(handled=True))
 
     def case(self, key: str) -> Case | None:
         """The case of this key."""
@@ -98,28 +106,26 @@ class Done(Outbox):
         with self._read() as connection:
             return [made(Case, row) for row in connection.execute(question)]
 
-    def write(
-        self, case: Case, mention_key: str, alerts: Sequence[Alert], version: str, *, was: Case | None = None
-    ) -> bool:
+    def write(self, case: Case, analysis: Analysis, alerts: Sequence[Alert], *, was: Case | None = None) -> bool:
         """Take one step: keep the case, link the mention, put the alerts out, mark the mention handled; all or nothing.
 
-        False, and nothing is written, if another process has handled this judgement before, or if the case is no
-        longer what it `was` when the step was decided (then `unhandled` gives the mention out again).
+        False, and nothing is written, if another process has handled this judgement before. So it is if a person has
+        corrected the judgement, or if the case is no longer what it `was`, since the step was decided; then
+        `unhandled` gives the mention out again.
         """
-        judgement = ANALYSIS.c.mention_key == mention_key, ANALYSIS.c.version == version
         with self._write() as connection:
             if (
                 was is not None
                 and _case(connection, select(*_CASE).where(CASES.c.key == was.key).with_for_update()) != was
             ):
                 return False
-            seen = update(ANALYSIS).where(*judgement, ~ANALYSIS.c.handled).values(handled=True)
+            seen = update(ANALYSIS).where(*_still(analysis), ~ANALYSIS.c.handled).values(handled=True)
             if connection.execute(seen).rowcount != 1:
                 return False
             kept = insert(connection, CASES)
             latest = {column.name: kept.excluded[column.name] for column in _CASE if not column.primary_key}
             connection.execute(kept.on_conflict_do_update(index_elements=["key"], set_=latest), values(case))
-            link = {"mention_key": mention_key, "case_key": case.key}
+            link = {"mention_key": analysis.mention_key, "case_key": case.key}
             connection.execute(insert(connection, CASE_MENTION).on_conflict_do_nothing(), link)
             put(connection, alerts)
         return True
@@ -154,6 +160,16 @@ class Done(Outbox):
         with self._write() as connection:
             done = update(CASES).where(CASES.c.key == case_key, CASES.c.state == str(CaseState.OPEN)).values(closed)
             return connection.execute(done).rowcount == 1
+
+
+def _plain(analysis: Analysis, name: str) -> Any:  # noqa: ANN401 - of any type
+    value = getattr(analysis, name)
+    return str(value) if isinstance(value, str) else value  # an enum's plain word
+
+
+def _still(analysis: Analysis) -> list[ColumnElement[bool]]:
+    """The judgement in the store is the one that was seen."""
+    return [ANALYSIS.c[name].is_not_distinct_from(_plain(analysis, name)) for name in (*_DECIDES, *_SHAPES)]
 
 
 def _case(connection: Connection, question: Select[Any]) -> Case | None:

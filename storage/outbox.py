@@ -1,6 +1,6 @@
 """The outbox: alerts that wait to be sent, who is sending them, and what became of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -38,6 +38,11 @@ class Outbox(Database):
         """Let these alerts wait to be sent. One that is known already, waiting or sent, stays as it is."""
         with self._write() as connection:
             put(connection, alerts)
+
+    def put_before(self, keys: Iterable[str]) -> set[str]:
+        """Those of these alerts that were put here already, waiting or sent, for whatever sink."""
+        with self._read() as connection:
+            return set(connection.scalars(select(ALERT.c.key).where(ALERT.c.key.in_(sorted(set(keys))))))
 
     def claim(self, sink: str, now: datetime, lease: timedelta, limit: int) -> list[Alert]:
         """Take up to `limit` waiting alerts of `sink` to send them, oldest first. No one else gets them for a `lease`.

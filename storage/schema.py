@@ -8,7 +8,7 @@ from sqlalchemy.exc import DatabaseError
 from pipeline.errors import SettingsError, TemporaryError
 from storage.database import Database, first_line
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision in `migrations/versions`. Known here so that most runs need not import Alembic."""
 VERSION_TABLE = "earful_version"
 """Not Alembic's own name: a Prefect server in the same database has a table of that name."""

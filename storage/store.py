@@ -10,9 +10,10 @@ from storage.heard import Heard, LastVisit, Rejected
 from storage.outbox import Delivery
 from storage.schema import Schema
 from storage.tables import ALERT, ANALYSIS, CASES, MENTION, REJECTED, UNJUDGED
+from storage.taught import Adopted, Taught
 from storage.thought import Thought
 
-__all__ = ["CaseFile", "Counts", "Delivery", "LastVisit", "Rejected", "Store"]
+__all__ = ["Adopted", "CaseFile", "Counts", "Delivery", "LastVisit", "Rejected", "Store"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Counts:
     alerts: dict[str, tuple[int, int]]
 
 
-class Store(Schema, Heard, Thought, Done):
+class Store(Schema, Heard, Thought, Taught, Done):
     """What was heard, what was thought of it and what was done about it: `with Store("sqlite:///earful.db") as store:`.
 
     `migrate` comes first. Every method is one transaction and may be called again after any failure. A database that

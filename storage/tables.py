@@ -10,6 +10,7 @@ from sqlmodel.sql.sqltypes import AutoString
 from pipeline.analysis import Analysis
 from pipeline.case import Case, CaseState
 from pipeline.classifier import Reason
+from pipeline.correction import Correction, Question
 from pipeline.mention import Mention, MentionKind
 from pipeline.route import Alert
 from pipeline.sentiment import Feeling
@@ -28,6 +29,7 @@ UNJUDGED = text("NOT judged")
 UNHANDLED = text("handled = false")
 WAITING = text("sent_at IS NULL")
 BY_BRAND = text("by_brand")
+HELD = text("NOT replaced")
 """What is left to do, and what the brand said itself. The index and the question must use the same words, or SQLite
 reads the whole table; that `handled` is a column of its index too makes SQLite prefer it to the wider one."""
 
@@ -159,6 +161,35 @@ class CaseMentionRow(SQLModel, table=True):
     case_key: str = Field(foreign_key="cases.key", ondelete="CASCADE", index=True)
 
 
+class CorrectionRow(Correction, table=True):
+    """`number` counts the corrections of a mention; `replaced` by a later one of the same question."""
+
+    __tablename__ = "correction"
+    __table_args__ = (
+        Index("ix_correction_mention_key_number", "mention_key", "number"),
+        Index("ix_correction_held", "mention_key", "field", unique=True, sqlite_where=HELD, postgresql_where=HELD),
+    )
+
+    key: str = Field(primary_key=True)
+    mention_key: str = Field(max_length=512, foreign_key="mention.key", ondelete="CASCADE")
+    field: Question = Field(sa_type=AutoString)
+    number: int
+    replaced: bool
+
+
+class LessonRow(SQLModel, table=True):
+    """A lesson that was adopted; the one with the highest id counts. `digest` is the SHA-256 of `content`."""
+
+    __tablename__ = "lesson"
+
+    id: int | None = Field(default=None, primary_key=True)
+    version: str
+    digest: str
+    content: str
+    adopted_at: datetime
+    learnt_until: datetime
+
+
 class AlertRow(Alert, table=True):
     """The outbox. A waiting alert may be taken from `next_at` on; taking it moves `next_at` to the end of the lease."""
 
@@ -196,3 +227,5 @@ ANALYSIS = _table("analysis")
 CASES = _table("cases")
 CASE_MENTION = _table("case_mention")
 ALERT = _table("alert")
+CORRECTION = _table("correction")
+LESSON = _table("lesson")

@@ -4,15 +4,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, select, tuple_, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, Select, and_, func, select, tuple_, update
 
 from pipeline.analysis import Analysis
+from pipeline.correction import corrected
+from pipeline.doubt import Glance
 from pipeline.mention import Mention
 from storage.database import Database, chunks, columns, insert, made, values
 from storage.tables import ANALYSIS, MENTION, UNJUDGED
+from storage.taught import held_of, unreviewed
 
 _MENTION = columns(Mention, MENTION)
 _ANALYSIS = columns(Analysis, ANALYSIS)
+_GLANCE = [(MENTION if name in MENTION.c else ANALYSIS).c[name] for name in Glance.columns]
 _PAGE = 500
 """Mentions read at once for a report: enough for speed, few enough for flat memory."""
 
@@ -24,25 +28,31 @@ class Thought(Database):
         super().__init__(url)
         self._handed: dict[str, int] = {}
 
-    def unanalysed(self, version: str, limit: int) -> list[Mention]:
-        """Up to `limit` mentions without an analysis of this version: first those never judged, then those of others.
+    def unanalysed(self, version: str, limit: int, *, past: bool = True) -> list[Mention]:
+        """Up to `limit` mentions without an analysis of this version: first those never judged, the oldest first.
 
-        Each kind oldest first. Empty when all is done; costs no more however much is done.
+        Then, unless the `past` is left out, those that another version judged, the newest of each first: they may
+        still open a case. Empty when all is done; costs no more however much is done.
         """
         with self._read() as connection:
             rows = list(connection.execute(_never_judged().limit(limit)))
-            # Before and after, not unequal: that would read the whole index to find that nothing is left.
-            for other in (ANALYSIS.c.version < version, ANALYSIS.c.version > version):
+            for other in _others(version) if past else ():
                 if len(rows) < limit:
                     rows += connection.execute(_judged_otherwise(other).limit(limit - len(rows)))
         # An edit may come between this and save_analyses: then the analysis is of words nobody says any more.
         self._handed = {row.key: row.wording for row in rows}
         return [made(Mention, row) for row in rows]
 
+    def behind(self, version: str) -> int:
+        """How many mentions were judged last by another version than this. Costs no more however much is done."""
+        with self._read() as connection:
+            return sum(connection.scalar(select(func.count()).where(other)) or 0 for other in _others(version))
+
     def save_analyses(self, analyses: Sequence[Analysis]) -> int:
         """Keep these analyses, each instead of any earlier one of its mention; how many were kept.
 
-        One of an unknown mention, or of one edited since `unanalysed` gave it out, is dropped.
+        One of an unknown mention, or of one edited since `unanalysed` gave it out, is dropped. Where a person has
+        corrected a mention as it is worded now, their answers are kept and not the analysis's.
         """
         ordered = sorted(analyses, key=lambda analysis: analysis.mention_key)
         kept = 0
@@ -55,11 +65,12 @@ class Thought(Database):
         wanted = select(MENTION.c.key, MENTION.c.said_at, MENTION.c.wording, MENTION.c.judged).order_by(MENTION.c.key)
         asked = wanted.where(MENTION.c.key.in_([analysis.mention_key for analysis in analyses]))
         known = {row.key: row for row in connection.execute(asked.with_for_update(key_share=True))}
+        told = held_of(connection, sorted(known))
         rows = []
         for analysis in analyses:
             mention = known.get(analysis.mention_key)
             if mention is not None and self._handed.get(mention.key, mention.wording) == mention.wording:
-                rows.append(_row(analysis, mention.said_at))
+                rows.append(_row(corrected(analysis, told.get(mention.key, [])), mention.said_at))
         if not rows:
             return 0
         fresh = insert(connection, ANALYSIS)
@@ -91,30 +102,51 @@ class Thought(Database):
 
         Read a page at a time: memory stays flat, and no transaction is open while the reader thinks.
         """
-        after = (start, "")
-        while rows := self._judged_page(after, end, brand):
-            for row in rows:
-                yield made(Mention, row), made(Analysis, row, len(_MENTION))
-            after = (rows[-1].said_at, rows[-1].key)
+        ours = () if brand is None else (MENTION.c.brand == brand,)
+        for row in self._paged(start, end, [*_MENTION, *_ANALYSIS], *ours):
+            yield made(Mention, row), made(Analysis, row, len(_MENTION))
 
-    def _judged_page(self, after: tuple[datetime, str], end: datetime, brand: str | None) -> Sequence[Any]:
+    def unreviewed(self, start: datetime, end: datetime, source: str | None = None) -> Iterator[Glance]:
+        """A glance at what `judged` gives, but only what no person has corrected or confirmed, nor the brand said."""
+        ours = () if source is None else (MENTION.c.source == source,)
+        for row in self._paged(start, end, _GLANCE, unreviewed(), ~MENTION.c.by_brand, *ours):
+            yield Glance.made(**row._asdict())
+
+    def _paged(
+        self, start: datetime, end: datetime, wanted: Sequence[Column[Any]], *conditions: ColumnElement[bool]
+    ) -> Iterator[Row[Any]]:
+        """The wanted columns of mentions and their analyses, in the order they were said."""
         question = (
-            select(*_MENTION, *_ANALYSIS)
+            select(*wanted)
             .join(ANALYSIS, ANALYSIS.c.mention_key == MENTION.c.key)
-            .where(MENTION.c.said_at < end, tuple_(MENTION.c.said_at, MENTION.c.key) > after)
+            .where(MENTION.c.said_at < end, *conditions)
             .order_by(MENTION.c.said_at, MENTION.c.key)
             .limit(_PAGE)
         )
-        if brand is not None:
-            question = question.where(MENTION.c.brand == brand)
-        with self._read() as connection:
-            return connection.execute(question).all()
+        after = (start, "")
+        while True:
+            with self._read() as connection:
+                rows = connection.execute(question.where(tuple_(MENTION.c.said_at, MENTION.c.key) > after)).all()
+            if not rows:
+                return
+            yield from rows
+            after = (rows[-1].said_at, rows[-1].key)
 
-    def unjudged(self, start: datetime, end: datetime, brand: str | None = None) -> int:
+    def lanes(self, version: str, start: datetime, end: datetime) -> dict[str, int]:
+        """How many mentions of that time this version put in each lane, corrected ones where a person put them."""
+        lanes = select(ANALYSIS.c.lane, func.count()).where(
+            ANALYSIS.c.version == version, ANALYSIS.c.said_at >= start, ANALYSIS.c.said_at < end
+        )
+        with self._read() as connection:
+            return dict(tuple(row) for row in connection.execute(lanes.group_by(ANALYSIS.c.lane)))
+
+    def unjudged(self, start: datetime, end: datetime, brand: str | None = None, *, source: str | None = None) -> int:
         """How many mentions of that time wait to be judged for the first time, and so are not in `judged`."""
         question = select(func.count()).where(UNJUDGED, MENTION.c.said_at >= start, MENTION.c.said_at < end)
         if brand is not None:
             question = question.where(MENTION.c.brand == brand)
+        if source is not None:
+            question = question.where(MENTION.c.source == source)
         with self._read() as connection:
             return connection.scalar(question) or 0
 
@@ -125,7 +157,12 @@ def _never_judged() -> Select[Any]:
 
 def _judged_otherwise(other: ColumnElement[bool]) -> Select[Any]:
     question = select(*_MENTION, MENTION.c.wording).join(ANALYSIS, ANALYSIS.c.mention_key == MENTION.c.key)
-    return question.where(other).order_by(ANALYSIS.c.version, ANALYSIS.c.said_at)
+    return question.where(other).order_by(ANALYSIS.c.version.desc(), ANALYSIS.c.said_at.desc())
+
+
+def _others(version: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Before and after, not unequal: that would read the whole index to find that nothing is left."""
+    return ANALYSIS.c.version < version, ANALYSIS.c.version > version
 
 
 def _row(analysis: Analysis, said_at: datetime) -> dict[str, Any]:

@@ -7,12 +7,11 @@ what each fact beside the words adds. So the reasons are no explanation made up 
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +20,8 @@ from pipeline.classifier import Reading
 from pipeline.errors import SettingsError
 from pipeline.sentiment import Feeling, Strength
 from pipeline.triage import Category, Factor, Lane, Stage, Touchpoint, Urgency
-from pipeline.triage.words import FACTS, Token, facts, pair, parts, telling, tokens
+from pipeline.triage.known import Features, Known, Weights
+from pipeline.triage.words import FACTS, Said, Token, facts_of, telling
 
 Floats = NDArray[np.float32]
 
@@ -52,17 +52,19 @@ WIDTH = sum(map(len, HEADS.values()))
 _HERE = Path(__file__).parent
 WEIGHTS, FIGURES = _HERE / "weights.npz", _HERE / "weights.json"
 _KEPT = 40_000
-"""Words whose sums are kept; the store is emptied when it is full."""
+"""Words whose sums are kept; all are forgotten when there are more."""
 _STARS = [at for at, name in enumerate(FACTS) if name.endswith("stars")]
 _FIRST = [columns.start for columns in COLUMNS.values()]
 _HEAD = np.repeat(np.arange(len(HEADS)), [len(answers) for answers in HEADS.values()])
+_BLOCK = 256
+"""Readings whose facts are added up at once: few enough for flat memory."""
 _TOP = 3
+_LINES = np.arange(len(HEADS))[:, None]
 _LEAST = 0.0005
 """A smaller share would be shown as 0."""
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(NamedTuple):
     """What one span of the words, or a fact beside them (which has no place), adds to an answer against its rival."""
 
     text: str
@@ -73,15 +75,53 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What the model says of one reading: probabilities by head, and all that is needed to give reasons."""
+    """What the model says of one reading: probabilities by head, and all that is needed to give reasons when asked."""
 
     probabilities: Mapping[str, list[float]]
-    logits: Floats
-    words: str
-    spans: Sequence[tuple[int, int]]
-    shares: Floats
-    rating: str | None
-    rating_shares: Floats
+    reading: Reading
+    features: Features
+    _logits: Floats
+    _temperatures: NDArray[np.float64]
+    _stars: Floats
+
+    @property
+    def logits(self) -> dict[str, Floats]:
+        """By head, the sums the probabilities are made from, before they are divided by the head's temperature."""
+        return {head: self._logits[columns] for head, columns in COLUMNS.items()}
+
+    def temperature(self, head: str) -> float:
+        """What a head's sums are divided by, to make its probabilities honest."""
+        return float(self._temperatures[COLUMNS[head].start])
+
+    @property
+    def words(self) -> str:
+        """What was read."""
+        return self.reading.words
+
+    @property
+    def tokens(self) -> list[Token]:
+        """The tokens of the words, in order."""
+        return self.features.said.tokens()
+
+    @property
+    def shares(self) -> Floats:
+        """What each feature of the words (a row) adds to each answer (a column)."""
+        return self.features.shares()
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """Where each feature stands: start and end in the words."""
+        return [self.features.span(number) for number in range(len(self.features))]
+
+    @property
+    def rating(self) -> str | None:
+        """The stars in words, where there are any."""
+        return None if self.reading.stars is None else stars_said(self.reading)
+
+    @property
+    def rating_shares(self) -> Floats:
+        """What the stars add to each answer."""
+        return self._stars
 
     def answer(self, head: str) -> str:
         """The most probable answer; the first of two that are equal."""
@@ -95,96 +135,82 @@ class Scored:
         well have a share, but tells nobody anything: it is passed over.
         """
         chosen, rival = zip(*map(self._two, heads), strict=True)
-        columns = (self.shares[:, chosen] - self.shares[:, rival]).T.tolist()  # lists: numbers one by one are slow
-        starred = (self.rating_shares[list(chosen)] - self.rating_shares[list(rival)]).tolist()
+        against = self.features.against(chosen, rival)  # below 0 speaks for the answer
+        leading = against.argsort(axis=1, kind="stable")[:, : 6 * _TOP]
+        largest = against[_LINES[: len(heads)], leading].tolist()  # lists: numbers one by one are slow
+        words, rating = self.reading.words, self.rating
         found: list[tuple[str, Share]] = []
-        for head, weights, stars in zip(heads, columns, starred, strict=True):
+        met: dict[int, tuple[int, int, str]] = {}
+        for at, (order, shares) in enumerate(zip(leading.tolist(), largest, strict=True)):
             taken: list[tuple[int, int]] = []
-            for at in sorted(range(len(weights)), key=weights.__getitem__, reverse=True)[: 6 * _TOP]:
-                if weights[at] < _LEAST or len(taken) == _TOP:
+            for feature, share in zip(order, shares, strict=True):
+                if share > -_LEAST or len(taken) == _TOP:
                     break
-                start, end = self.spans[at]
-                span = self.words[start:end]
-                if telling(span) and all(end <= other or stop <= start for other, stop in taken):
+                if feature not in met:
+                    start, end = self.features.span(feature)
+                    met[feature] = start, end, words[start:end]
+                start, end, span = met[feature]
+                if telling(span) and not any([start < stop and other < end for other, stop in taken]):  # noqa: C419
                     taken.append((start, end))
-                    found.append((head, Share(span, start, end, round(weights[at], 3))))
-            if self.rating is not None:
-                found.append((head, Share(self.rating, None, None, round(stars, 3))))
+                    found.append((heads[at], Share(span, start, end, round(-share, 3))))
+            if rating is not None:
+                starred = float(self._stars[chosen[at]] - self._stars[rival[at]])
+                found.append((heads[at], Share(rating, None, None, round(starred, 3))))
         return found
 
     def _two(self, head: str) -> tuple[int, int]:
         """The columns of the best answer and of the second best."""
         chances, first = self.probabilities[head], COLUMNS[head].start
-        best = chances.index(max(chances))
-        second = max((at for at in range(len(chances)) if at != best), key=chances.__getitem__)
-        return first + best, first + second
+        most, next_most = sorted(chances, reverse=True)[:2]
+        best = chances.index(most)
+        return first + best, first + chances.index(next_most, best + 1 if next_most == most else 0)
 
 
 class Model:
     """The weights and the sums of words met so far. Safe to share between threads: what is kept is only ever added."""
 
     def __init__(self, weights: Mapping[str, NDArray[Any]], digest: str) -> None:
-        names = bytes(weights["names"]).decode().split("\n")
         self.digest = digest
-        self._rows = {name: row for row, name in enumerate(names)}
-        self._weights: Floats = weights["weights"].astype(np.float32) * weights["scales"]
-        self._sizes: Floats = weights["sizes"].astype(np.float32)
+        self._weights = Weights(weights)
+        self._known = Known(self._weights)
         self._facts: Floats = weights["facts"]
         self._biases: Floats = weights["biases"]
         self._temperatures: NDArray[np.float64] = weights["temperatures"][_HEAD]
-        self._kept: dict[str, tuple[Floats, float]] = {}
 
     def score(self, reading: Reading, strength: Strength) -> Scored:
-        """All heads' probabilities for one reading. Depends on the reading alone, whatever was scored before."""
-        known = tokens(reading.words)
-        shares, spans = self._shares(known)
-        values = np.array(facts(reading, known, strength), dtype=np.float32)
-        logits = self._biases + values @ self._facts + shares.sum(axis=0)
-        raised = np.exp((logits - logits.max()) / self._temperatures)
-        chances = (raised / np.add.reduceat(raised, _FIRST)[_HEAD]).tolist()
-        return Scored(
-            probabilities={head: chances[columns] for head, columns in COLUMNS.items()},
-            logits=logits,
-            words=reading.words,
-            spans=spans,
-            shares=shares,
-            rating=None if reading.stars is None else stars_said(reading),
-            rating_shares=values[_STARS] @ self._facts[_STARS],
-        )
+        """All heads' probabilities for one reading. Depends on it alone, whatever was scored before or is beside it."""
+        return self.score_all([reading], [strength])[0]
 
-    def _shares(self, known: list[Token]) -> tuple[Floats, list[tuple[int, int]]]:
-        """What each different token and pair adds, in the order they first stand, already divided by the length."""
-        first = {token.name: token for token in reversed(known)}
-        sums = [self._token(name) for name in first]
-        spans = [(token.start, token.end) for token in first.values()]
-        plain = [token.plain for token in known]
-        pairs = {
-            row: (known[at].start, known[at + 1].end)
-            for at, (left, right) in enumerate(pairwise(plain))
-            if (row := self._rows.get(pair(left, right))) is not None
-        }
-        rows = list(pairs)
-        length = sum(size for _, size in sums) + float(np.square(self._sizes[rows]).sum())
-        added = np.array([row for row, _ in sums], dtype=np.float32).reshape(-1, WIDTH)
-        stacked = np.concatenate([added, self._weights[rows]])
-        divided: Floats = (stacked / (length or 1.0) ** 0.5).astype(np.float32)
-        return divided, spans + list(pairs.values())
+    def score_all(self, readings: Sequence[Reading], strengths: Sequence[Strength]) -> list[Scored]:
+        """The same for many readings, each with its strength, in order."""
+        both = list(zip(readings, strengths, strict=True))
+        return [one for at in range(0, len(both), _BLOCK) for one in self._block(both[at : at + _BLOCK])]
 
-    def _token(self, name: str) -> tuple[Floats, float]:
-        """What one token adds before division, and the square of its own length."""
-        kept = self._kept.get(name)
-        if kept is not None:
-            return kept
-        total, size = np.zeros(WIDTH, dtype=np.float32), 0.0
-        for feature, value in parts(name):
-            row = self._rows.get(feature)
-            if row is not None:
-                total += self._weights[row] * np.float32(value)
-                size += (float(self._sizes[row]) * value) ** 2
-        if len(self._kept) >= _KEPT:
-            self._kept.clear()
-        self._kept[name] = total, size
-        return total, size
+    def _block(self, both: Sequence[tuple[Reading, Strength]]) -> Iterator[Scored]:
+        features, beside, totals = [], [], []
+        for reading, strength in both:
+            words = reading.words
+            said = Said(words)
+            if len(self._known) >= _KEPT:
+                self._known = Known(self._weights)  # who still reads the old one may go on
+            one = Features(said, self._known)
+            features.append(one)
+            beside.append(facts_of(reading, words, said.plain, strength))
+            totals.append(np.add.reduce(one.shares(), axis=0))
+        values = np.array(beside, dtype=np.float32)
+        logits = self._biases + _added(values, self._facts) + np.array(totals)
+        raised = np.exp((logits - logits.max(axis=1, keepdims=True)) / self._temperatures)
+        chances = (raised / np.add.reduceat(raised, _FIRST, axis=1)[:, _HEAD]).tolist()
+        stars = _added(values[:, _STARS], self._facts[_STARS])
+        for at, (reading, _) in enumerate(both):
+            probabilities = {head: chances[at][columns] for head, columns in COLUMNS.items()}
+            yield Scored(probabilities, reading, features[at], logits[at], self._temperatures, stars[at])
+
+
+def _added(values: Floats, weights: Floats) -> Floats:
+    """The matrix product, each sum in one order however many rows there are: one reading is as good as a thousand."""
+    added: Floats = np.add.reduce(values[:, :, None] * weights, axis=1)
+    return added
 
 
 def stars_said(reading: Reading) -> str:

@@ -5,51 +5,30 @@ the model fast, and the share of each word in an answer exact.
 """
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple
 from unicodedata import category
 
 from pipeline.classifier import Reading
 from pipeline.mention import MentionKind
 from pipeline.sentiment import Strength
+from pipeline.triage.chunk import CHUNKS
 
 READ = 5_000
 """Characters of a mention the model reads; nothing after them counts."""
 
 _NEGATION_REACH = 3
 _SHORTEST_PART, _LONGEST_PART = 2, 5
-_LONGEST_WORD = 40
 
-_TOKEN = re.compile(
-    r"""
-\s*+(?:
-    (?P<plain>[A-Za-z]++(?=[\s,!?;)]|\.\s|$))
-  | (?P<word>[^\W\d_]+(?:['\u2019][^\W\d_]+)*(?![\w@]|[.:][\w/]|-\w))
-  | (?P<url>[Hh][Tt][Tt][Pp][Ss]?://\S{0,300}|[Ww]{3}\.\S{1,300}|\b[A-Za-z0-9-]{1,40}\.(?:com|net|org|co|ly|gl|me|tt|be|uk|in)/\S{0,300})
-  | (?P<mail>[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{1,64})
-  | (?P<handle>@\w{1,60})
-  | (?P<tag>\#\w{1,100})
-  | (?P<number>[$£€₹]?\d[\d.,:/]{0,30}%?)
-  | (?P<part>[^\W\d_]+(?:['\u2019][^\W\d_]+)*)
-  | (?P<smiley>[:;=]['-]?[()DPpOo/\\|*\[\]]+|<3|</3)
-  | (?P<marks>[!?.…]+)
-  | (?P<sign>[^\w\s])
-)
-    """,
-    re.VERBOSE,
-)
-_RUN = re.compile(r"(\w)\1{2,}")
-_DIGIT = re.compile(r"\d")
 _NEGATIONS = (
     "not no never cannot cant dont wont isnt wasnt arent doesnt didnt couldnt wouldnt shouldnt havent hasnt hadnt aint "
     "nothing nobody none nor without neither hardly"
 )
 _NOT = frozenset(_NEGATIONS.split())
 _ENDS_NEGATION = frozenset({"but", ".", "!", "?", ",", ";", "however"})
-_HELPERS = re.compile(r"support|help|care|service|assist|hears|answers", re.IGNORECASE)
-_DRESSING = frozenset(map(chr, (0xAC, 0x200B, 0x200C, 0x200D, 0xFE0E, 0xFE0F, *range(0x1F3FB, 0x1F400))))
-"""Our own mark; joiners, variation selectors and skin tones, which dress the emoji before them."""
 
 
 class Token(NamedTuple):
@@ -65,40 +44,68 @@ class Token(NamedTuple):
         return self.name.removeprefix("¬")
 
 
+class Said:
+    """What the model reads in a text: the names of its tokens in order, and where they stand when asked for.
+
+    `plain` are the names as they are; in `names` those that stand after a negation begin with "¬".
+    """
+
+    __slots__ = ("_ends", "_parts", "_starts", "_words", "names", "plain")
+
+    def __init__(self, words: str) -> None:
+        self._words = words
+        self._starts: list[int] = []
+        self.plain = [token[0] for chunk in map(CHUNKS.__getitem__, words[:READ].split()) for token in chunk]
+        self.names = _marked(self.plain) if _negated(self.plain) else self.plain
+
+    def span(self, number: int) -> tuple[int, int]:
+        """Start and end of a token in the text."""
+        if not self._starts:
+            chunks = self._words[:READ].split()
+            self._parts = [CHUNKS[chunk] for chunk in chunks]
+            self._ends = list(accumulate(map(len, self._parts)))
+            self._starts = _starts(self._words[:READ], chunks)
+        at = bisect_right(self._ends, number)
+        _, first, last = self._parts[at][number - self._ends[at]]
+        return self._starts[at] + first, self._starts[at] + last
+
+    def tokens(self) -> list[Token]:
+        """All tokens in order."""
+        return [Token(name, *self.span(number)) for number, name in enumerate(self.names)]
+
+
+def _starts(words: str, chunks: Sequence[str]) -> list[int]:
+    """Where each chunk stands."""
+    lengths = list(map(len, chunks))
+    if sum(lengths) + len(chunks) - 1 == len(words):  # one blank between any two
+        return list(accumulate(lengths, lambda start, length: start + length + 1, initial=0))
+    starts, end = [], 0
+    for chunk, length in zip(chunks, lengths, strict=True):
+        start = words.index(chunk, end)
+        starts.append(start)
+        end = start + length
+    return starts
+
+
 def tokens(words: str) -> list[Token]:
     """The tokens of the first `READ` characters, in order. A name with a leading "¬" stands after a negation."""
-    found: list[Token] = []
-    reach = 0
-    for match in _TOKEN.finditer(words, 0, READ):
-        sort = match.lastgroup or ""
-        name = _name(sort, match[sort])
-        if not name:
-            continue
+    return Said(words).tokens()
+
+
+def _negated(plain: Sequence[str]) -> bool:
+    """Whether any of the names denies what follows it."""
+    return not _NOT.isdisjoint(plain) or "n't " in " ".join(plain) + " "
+
+
+def _marked(plain: Sequence[str]) -> list[str]:
+    """The names with the mark on those that a negation reaches."""
+    names, reach = [], 0
+    for name in plain:
         if name in _ENDS_NEGATION:
             reach = 0
-        negated = reach > 0 and name[0].isalpha()
-        found.append(Token("¬" + name if negated else name, *match.span(sort)))
+        names.append("¬" + name if reach > 0 and name[0].isalpha() else name)
         reach = _NEGATION_REACH if name in _NOT or name.endswith("n't") else reach - 1
-    return found
-
-
-@lru_cache(maxsize=50_000)
-def _name(sort: str, said: str) -> str:
-    """What the model calls a token; nothing for what it passes over."""
-    fixed = {"url": "<url>", "mail": "<mail>", "handle": "<helper>" if _HELPERS.search(said) else "<handle>"}
-    match sort:
-        case "plain" | "word" | "part":
-            return _RUN.sub(r"\1\1", said.lower().replace("\u2019", "'"))[:_LONGEST_WORD]
-        case "marks":
-            return "..." if said[0] in ".…" and said != "." else said[0] * min(len(said), 2)
-        case "sign":
-            return "" if said in _DRESSING else said
-        case "number":
-            return _DIGIT.sub("0", said)[:8]
-        case "tag":
-            return said.lower()[:_LONGEST_WORD]
-        case _:
-            return fixed.get(sort, said[:3])
+    return names
 
 
 def parts(name: str) -> Iterator[tuple[str, float]]:
@@ -110,18 +117,19 @@ def parts(name: str) -> Iterator[tuple[str, float]]:
     yield "w " + plain, 1.0
     if name != plain:
         yield "n " + plain, 1.0
+    found = pieces(plain)
+    for piece in sorted(found):
+        yield "c " + piece, len(found) ** -0.5
+
+
+def pieces(plain: str) -> dict[str, None]:
+    """The different parts of a word, by a name without any mark; none of what is no word."""
     bare = plain.lstrip("#")
     if not bare[:1].isalpha():
-        return
+        return {}
     edged = f"_{bare}_"
-    pieces = {
-        edged[at : at + size]
-        for size in range(_SHORTEST_PART, _LONGEST_PART + 1)
-        for at in range(len(edged) - size + 1)
-    }
-    value = len(pieces) ** -0.5
-    for piece in sorted(pieces):
-        yield "c " + piece, value
+    sizes = range(_SHORTEST_PART, _LONGEST_PART + 1)
+    return dict.fromkeys([edged[at : at + size] for size in sizes for at in range(len(edged) - size + 1)])
 
 
 def pair(left: str, right: str) -> str:
@@ -183,22 +191,33 @@ FACTS = (
 )
 """The facts beside the words, in the order of `facts`."""
 
-_REPOST = re.compile(r"^\s*RT\b|\bRT @|[\"\u201c\u201d]@?\w", re.IGNORECASE)
+_QUOTE = re.compile(r"[\"\u201c\u201d]@?\w")
+_REPOST = re.compile(r"\s*[Rr][Tt]\b")
+_REPOSTS = re.compile(r"\b[Rr][Tt] @")
+_WIDE = re.compile(r"[^\x00-\x7f]")
+_NO_LETTERS = bytes(code for code in range(128) if not chr(code).isalpha())
+_NO_CAPITALS = bytes(code for code in range(128) if not chr(code).isupper())
 _QUESTIONS = "how what when where why who which can could do does is are will would should any has have did"
 _ASKS = frozenset(_QUESTIONS.split())
+_ME = frozenset({"i", "my", "me", "i'm", "i've", "mine"})
+_YOU = frozenset({"you", "your", "u", "ur", "you're"})
+_US = frozenset({"we", "us", "our"})
 
 
-def facts(reading: Reading, known: list[Token], strength: Strength) -> list[float]:
+def facts(reading: Reading, known: Sequence[Token], strength: Strength) -> list[float]:
     """The values of `FACTS`, each about 0..1 (the compound -1..1)."""
-    words = reading.words[:READ]
+    return facts_of(reading, reading.words, [token.plain for token in known], strength)
+
+
+def facts_of(reading: Reading, words: str, names: Sequence[str], strength: Strength) -> list[float]:
+    """The same from the reading's words, if they are at hand, and the names of their tokens without any mark."""
+    words = words[:READ]
     stars = reading.stars
-    names = [token.name.removeprefix("¬") for token in known]
-    spoken = [name for name in names if name[0].isalpha()]
-    count = len(spoken)
+    initials = "".join([name[0] for name in names])
+    count = sum(map(str.isalpha, initials))
     first = names[0] if names else ""
     said = next((name for name in names if name[0] not in "<.\"'“"), "")
     own = set(names)
-    letters = sum(map(str.isalpha, words[:400]))
     return [
         0.0 if stars is None else 2 * stars - 1,
         float(stars is not None and stars <= 0.4),  # noqa: PLR2004 - two of five
@@ -219,17 +238,34 @@ def facts(reading: Reading, known: list[Token], strength: Strength) -> list[floa
         min(1.0, (names.count("<handle>") + names.count("<helper>")) / 3),
         float("<url>" in own),
         float(bool(names) and names[-1] == "<url>"),
-        min(1.0, sum(name[0] == "#" for name in names) / 3),
-        float(_REPOST.search(words) is not None),
-        sum(map(str.isupper, words[:400])) / letters if letters > 3 else 0.0,  # noqa: PLR2004 - too few to say
+        min(1.0, initials.count("#") / 3),
+        float(_quotes(words)),
+        _capitals(words[:400]),
         float(count <= 3),  # noqa: PLR2004 - as named
         float(3 < count <= 10),  # noqa: PLR2004
         float(count > 30),  # noqa: PLR2004
         float(count > 80),  # noqa: PLR2004
-        float(not own.isdisjoint({"i", "my", "me", "i'm", "i've", "mine"})),
-        float(not own.isdisjoint({"you", "your", "u", "ur", "you're"})),
-        float(not own.isdisjoint({"we", "us", "our"})),
-        float(any(name in _NOT or name.endswith("n't") for name in own)),
+        float(not own.isdisjoint(_ME)),
+        float(not own.isdisjoint(_YOU)),
+        float(not own.isdisjoint(_US)),
+        float(_negated(names)),
         float(said in _ASKS),
-        float(any(name[0] == "0" or name[1:2] == "0" for name in names)),
+        float("0" in initials or "0" in "".join([name[1:2] for name in own])),
     ]
+
+
+def _quotes(words: str) -> bool:
+    """Whether the text repeats another's, or quotes it."""
+    if _REPOST.match(words) is not None or _QUOTE.search(words) is not None:
+        return True
+    return " @" in words and _REPOSTS.search(words) is not None
+
+
+def _capitals(words: str) -> float:
+    """The share of capitals among the letters; 0 where there are too few to say."""
+    plain = words.encode("ascii", "ignore")
+    wide = "" if len(plain) == len(words) else _WIDE.findall(words)
+    letters = len(plain.translate(None, _NO_LETTERS)) + sum(map(str.isalpha, wide))
+    if letters <= 3:  # noqa: PLR2004 - too few to say
+        return 0.0
+    return (len(plain.translate(None, _NO_CAPITALS)) + sum(map(str.isupper, wide))) / letters

@@ -1,5 +1,6 @@
 import gzip
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
 
-from desk.analyse import FIELDS
+import desk.analyse
+import desk.hands
+from connectors.sources.file import File
+from desk.analyse import FIELDS, _Judge, _tasks
 from desk.cli import app
+from pipeline.analysis import Analyst
+from pipeline.triage.judge import Effort
 
 ROWS: list[dict[str, Any]] = [
     {"id": "a", "text": "My parcel is two weeks late and nobody answers my mails."},
@@ -80,6 +86,42 @@ def test_every_format_gives_the_same_answers(tmp_path: Path, form: str) -> None:
         path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode()))
     expected = analyse(jsonl(tmp_path / "same.jsonl", rows)).stdout
     assert analyse(path).stdout == expected
+
+
+def test_how_hard_it_thinks_can_be_said(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "in.jsonl", ROWS[:2])
+    told = {
+        effort: json.loads(analyse(path, "--effort", effort).stdout.splitlines()[0])["versions"] for effort in Effort
+    }
+    assert [versions["effort"] for versions in told.values()] == [*Effort]
+    assert ["second" in versions for versions in told.values()] == [False, True, True]
+    assert json.loads(analyse(path).stdout.splitlines()[0])["versions"] == told[Effort.ACCURATE]
+
+
+def test_a_long_file_is_answered_in_order_whatever_number_of_cores_judges_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"id": number, "text": f"{row['text'][:200]} {number}"} for number, row in enumerate(ROWS * 15)]
+    path = jsonl(tmp_path / "in.jsonl", rows)
+    monkeypatch.setattr(desk.analyse, "ROWS", 10)
+    told = []
+    for cores in (1, 3):
+        monkeypatch.setattr(desk.hands, "usable_cores", lambda cores=cores: cores)
+        told.append(analyse(path, "--effort", "fast").stdout.splitlines())
+    assert [json.loads(line)["id"] for line in told[0]] == list(range(120))
+    assert told[0] == told[1]
+
+
+def test_a_helper_is_told_all_it_needs_to_answer_the_same(tmp_path: Path) -> None:
+    source = File(
+        kind="file",
+        name="analyse",
+        path=jsonl(tmp_path / "in.jsonl", [*ROWS[:4], {"text": 1}]),
+        columns={"said_at": ""},
+    )
+    judge = _Judge(source, Analyst(Effort.FAST))
+    (rows,) = _tasks(source)
+    assert pickle.loads(pickle.dumps(judge))(pickle.loads(pickle.dumps(rows))) == judge(rows)
 
 
 def test_a_row_that_cannot_be_read_is_answered_in_its_place_with_why(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ def heard(town: Town) -> None:
 
 def test_help_names_every_command_and_each_has_its_own_help() -> None:
     commands = ["init", "check", "try", "listen", "import", "analyse", "cases", "report", "status", "demo"]
+    commands += ["review", "correct", "learn"]
     whole = earful("--help").output
     for command in commands:
         assert command in whole
@@ -61,6 +62,17 @@ def test_check_and_listen_name_the_line_and_the_mend_and_run_nothing(town: Town)
         assert "there is no kind 'webhok'" in words
         assert ", line " in words
     assert not (town.folder / "earful.db").exists()
+
+
+def test_a_miss_cost_of_a_source_never_heard_is_a_remark_until_it_is_imported(town: Town) -> None:
+    text = town.settings.read_text("utf-8") + "[judgement.sources.nps]\nmiss_cost = 10\n"
+    town.settings.write_text(text, encoding="utf-8")
+    told = earful("check", "-s", town.settings)
+    assert told.exit_code == 0
+    assert 'nothing was ever heard from "nps"; there are: forum, survey' in " ".join(told.output.split())
+    (town.folder / "nps.csv").write_text("text,said_at\nGreat!,2026-11-02\n", encoding="utf-8")
+    assert earful("import", town.folder / "nps.csv", "-s", town.settings).exit_code == 0
+    assert json.loads(earful("check", "-s", town.settings, "--json").stdout)["remarks"] == []
 
 
 def test_a_missing_secret_is_named_but_never_a_present_one(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:

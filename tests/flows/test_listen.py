@@ -1,12 +1,17 @@
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from prefect.client.schemas.objects import State
 
 from flows import listen as listening
 from flows.listen import listen, pause
+from pipeline.analysis import Analysis
 from pipeline.errors import RefusedError, TemporaryError
 from pipeline.mention import Mention
+from pipeline.route import Alert
+from pipeline.triage.lesson import Example, learn
 from tests.town import Town
 
 pytestmark = pytest.mark.usefixtures("prefect_api")
@@ -94,6 +99,91 @@ def test_a_new_version_of_the_classifiers_judges_again_but_opens_no_second_case(
     with town.store() as store:
         assert store.unanalysed(town.setup().analyst().version, 10) == []
         assert store.counts().waiting == 4
+    assert len(town.hooks) == 4
+
+
+def taught(town: Town, words: str) -> None:
+    """Somebody adopts a lesson, of whatever worth."""
+    with town.store() as store:
+        lesson = learn([Example(words, "lane", "noise", (0.1, 0.1, 0.8))])
+        store.adopt(lesson, at=datetime.now(UTC), learnt_until=datetime.now(UTC), since=store.adopted())
+
+
+def test_after_a_lesson_what_is_new_is_judged_and_told_before_the_past_is_judged_again(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town.write(plaints=4, praise=4)
+    run(town)
+    taught(town, "sole came loose")
+    town.entries.append("My parcel is two weeks late, order 4711, and nobody answers my mails.")
+    behind = []
+
+    class Looking(listening.Store):
+        def claim(self, sink: str, now: datetime, lease: timedelta, limit: int) -> list[Alert]:
+            behind.append(self.behind(town.setup().analyst().version))
+            return super().claim(sink, now, lease, limit)
+
+    monkeypatch.setattr("flows.setup.Store", Looking)
+    assert run(town).is_completed()
+    assert (max(behind), behind[-1]) == (8, 0)
+    assert len({key for key, _ in town.hooks}) == len(town.hooks) == 5
+
+
+def test_a_run_goes_on_by_the_lesson_that_is_adopted_meanwhile(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else two runs with different lessons would judge each other's mentions again without end."""
+    town.write(plaints=4, praise=4)
+    monkeypatch.setattr(listening, "BATCH", 3)
+    setup = town.setup()
+    with setup.store() as store:
+        store.migrate()
+    for source in setup.sources:
+        listening.bring_home(setup, source)
+
+    class Learning(listening.Store):
+        def save_analyses(self, analyses: Sequence[Analysis]) -> int:
+            kept = super().save_analyses(analyses)
+            if self.adopted() is None:
+                taught(town, "sole came loose")
+            return kept
+
+    monkeypatch.setattr("flows.setup.Store", Learning)
+    version = listening.analyse.fn(setup)
+    assert version == setup.analyst().version
+    with setup.store() as store:
+        assert store.behind(version) == 0
+
+
+def test_a_lesson_adopted_after_the_judging_keeps_no_case_from_being_opened(town: Town) -> None:
+    town.write(plaints=4, praise=4)
+    setup = town.setup()
+    with setup.store() as store:
+        store.migrate()
+    for source in setup.sources:
+        listening.bring_home(setup, source)
+    version = listening.analyse.fn(setup, past=False)
+    taught(town, "sole came loose")
+    assert listening.open_cases.fn(setup, version) == 4
+
+
+def test_while_a_classifier_has_to_be_waited_for_the_alerts_go_on(
+    town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = ["from pipeline.errors import TemporaryError", "class Down:", "    version, trust = '1', {'lane': 1.0}"]
+    lines += ["    def opinions(self, readings):", "        raise TemporaryError('the endpoint is down')"]
+    (tmp_path / "a_classifier_that_is_down.py").write_text("\n".join(lines), encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    town.write(plaints=4, praise=1)
+    town.broken["/hook"] = 503
+    assert run(town).is_failed()
+    assert town.hooks == []
+    town.broken.clear()
+    told = '\n[judgement]\neffort = "accurate"\nclassifier = "a_classifier_that_is_down:Down"\n'
+    town.settings.write_text(town.settings.read_text("utf-8") + told, encoding="utf-8")
+    monkeypatch.setattr(listening.Setup, "now", lambda _: datetime.now(UTC) + timedelta(hours=2))
+    state = run(town)
+    assert state.is_failed()
+    failed = [part.message for part in state.result(raise_on_failure=False) if part.is_failed()]
+    assert any("the endpoint is down" in str(message) for message in failed)
     assert len(town.hooks) == 4
 
 

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from flows.setup import Setup
 from pipeline.errors import SettingsError
+from pipeline.triage.judge import Effort
 
 GOOD = """\
 database = "sqlite:///memory.db"
@@ -161,3 +162,49 @@ def test_what_init_writes_can_work_at_once(tmp_path: Path, brand: str) -> None:
     escaped = brand.replace("\\", "\\\\").replace('"', '\\"')
     path.write_text(template.format(brand=escaped, tag="brand"), encoding="utf-8")
     assert Setup.read(path).brand.name == brand
+
+
+def test_a_miss_may_cost_more_in_one_source(settings: Path) -> None:
+    assert Setup.read(settings).judgement.miss_cost_of("hn") == 4
+    told = '[judgement]\neffort = "fast"\nmiss_cost = 2\n[judgement.sources."fedi"]\nmiss_cost = 10\n'
+    settings.write_text(GOOD + told, encoding="utf-8")
+    setup = Setup.read(settings)
+    judgement = setup.judgement
+    assert setup.analyst().effort is Effort.FAST
+    assert (judgement.miss_cost_of("hn"), judgement.miss_cost_of("fedi")) == (2, 10)
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ("miss_cost = 0", "judgement.miss_cost"),
+        ("miss_cost = -1", "judgement.miss_cost"),
+        ("miss_cost = nan", "judgement.miss_cost"),
+        ('effort = "harder"', "judgement.effort"),
+        ('[judgement.sources."fedi"]\nmiss_cots = 10', "no such key"),
+    ],
+)
+def test_a_judgement_that_cannot_be_is_named_with_its_line(settings: Path, told: str, words: str) -> None:
+    settings.write_text(f"{GOOD}[judgement]\n{told}\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match=", line ") as error:
+        Setup.read(settings)
+    assert words in str(error.value)
+
+
+def test_unless_it_is_said_the_slow_reader_is_asked_where_the_fast_one_is_not_sure(settings: Path) -> None:
+    analyst = Setup.read(settings).analyst()
+    assert (analyst.effort, analyst.classifier) == (Effort.AUTO, None)
+
+
+def test_a_miss_may_cost_more_in_a_source_that_is_only_imported_by_hand(settings: Path) -> None:
+    settings.write_text(f"{GOOD}[judgement.sources.nps]\nmiss_cost = 10\n", encoding="utf-8")
+    assert Setup.read(settings).judgement.miss_cost_of("nps") == 10
+
+
+def test_asking_for_the_lesson_makes_no_database(settings: Path) -> None:
+    setup = Setup.read(settings)
+    assert setup.lesson() is None
+    assert not (settings.parent / "memory.db").exists()
+    with setup.store() as store:
+        store.migrate()
+    assert setup.lesson() is None

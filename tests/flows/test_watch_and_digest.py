@@ -1,3 +1,4 @@
+import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -8,8 +9,9 @@ from flows import listen as listening
 from flows.digest import digest, last_monday
 from flows.listen import listen
 from flows.setup import Setup
-from flows.watch import watch
-from tests.town import Town
+from flows.watch import drifted, watch
+from pipeline.triage.lesson import Example, learn
+from tests.town import PLAINT, PRAISE, Town
 
 pytestmark = pytest.mark.usefixtures("prefect_api")
 
@@ -71,6 +73,67 @@ def test_a_stuck_alert_is_told_through_the_sinks_that_work(town: Town, later: Ca
     later(hours=3)
     assert watch(town.settings, return_state=True).is_failed()
     assert titles(town, "watch") == ["Hike: 2 alerts for desk are stuck"]
+
+
+def test_a_drift_of_the_lanes_is_told_once_while_it_lasts(town: Town, later: Callable[..., None]) -> None:
+    days = (datetime(2026, 11, 30, tzinfo=UTC) - datetime.now(UTC)).total_seconds() / 86400
+    rows = [f'a{n},"{PRAISE.format(number=n)}",2026-10-{20 + n % 10} 12:00,p{n}' for n in range(120)]
+    rows += [f'b{n},"{PLAINT.format(number=n)}",2026-11-{10 + n % 10} 12:00,q{n}' for n in range(120)]
+    (town.folder / "survey.csv").write_text("id,text,said_at,author\n" + "\n".join(rows), "utf-8")
+    listen(town.settings, return_state=True)
+    later(days=days)
+    for shift in (0, 0, 3):
+        later(days=days + shift)
+        watch(town.settings, return_state=True)
+    told = [title for title in titles(town, "watch") if "share" in title]
+    assert sorted(told) == [
+        "Hike: the share of experience fell from 100.0% to 0.0% in 30 days",
+        "Hike: the share of service rose from 0.0% to 100.0% in 30 days",
+    ]
+    with town.store() as store:
+        found = drifted(town.setup(), store, datetime.now(UTC) + timedelta(days=days))
+    assert [one.what for one in found] == ["service", "experience"]
+
+
+def test_a_damaged_lesson_is_told_once_and_hides_no_other_trouble(town: Town, later: Callable[..., None]) -> None:
+    town.write(plaints=2, praise=2)
+    listen(town.settings, return_state=True)
+    with town.store() as store:
+        lesson = learn([Example("sole came loose", "lane", "service", (0.1, 0.8, 0.1))])
+        store.adopt(lesson, at=datetime.now(UTC), learnt_until=datetime.now(UTC), since=None)
+    with sqlite3.connect(town.folder / "earful.db") as database:
+        database.execute("UPDATE lesson SET content = '{}'")
+    database.close()
+    later(days=60)
+    for _ in range(2):
+        assert watch(town.settings, return_state=True).is_completed()
+    told = titles(town, "watch")
+    assert sorted(title.partition(" has been")[0] for title in told) == [
+        "Hike: forum",
+        "Hike: no mention can be judged",
+    ]
+    alert = next(alert for alert in town.logged() if "judged" in alert["title"])
+    assert "`earful learn` makes it anew" in alert["text"]
+
+
+def test_nothing_drifts_while_the_present_version_has_not_judged_all(
+    town: Town, later: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [f'a{n},"{PRAISE.format(number=n)}",2026-10-{20 + n % 10} 12:00,p{n}' for n in range(120)]
+    rows += [f'b{n},"{PLAINT.format(number=n)}",2026-11-{10 + n % 10} 12:00,q{n}' for n in range(120)]
+    (town.folder / "survey.csv").write_text("id,text,said_at,author\n" + "\n".join(rows), "utf-8")
+    listen(town.settings, return_state=True)
+    del later
+    now = datetime(2026, 11, 30, tzinfo=UTC)
+    with town.store() as store:
+        assert drifted(town.setup(), store, now)
+        (town.folder / "survey.csv").write_text("id,text,said_at,author\nc,New words,2026-11-12 12:00,mia\n", "utf-8")
+        listening.bring_home(town.setup(), town.setup().source("survey"))
+        assert drifted(town.setup(), store, now) == []
+        listen(town.settings, return_state=True)
+        assert drifted(town.setup(), store, now)
+        monkeypatch.setattr("pipeline.analysis.RULES", "another")
+        assert drifted(town.setup(), store, now) == []
 
 
 def test_the_weekly_report_is_written_and_word_of_it_sent_once(town: Town, later: Callable[..., None]) -> None:

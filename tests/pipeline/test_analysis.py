@@ -99,10 +99,10 @@ def test_a_grave_signal_goes_first_whatever_the_model_says() -> None:
     assert "broke my wrist" in reason.text
 
 
-def test_a_hacked_account_of_ones_own_is_for_those_who_can_give_it_back() -> None:
+def test_an_account_taken_over_by_a_stranger_goes_first() -> None:
     found = judged("@HikeHelp my account was hacked and I cannot log in, the password was changed")
-    assert found.grave == []
-    assert (found.lane, found.category, found.urgency) == (Lane.SERVICE, Category.ACCOUNT_ACCESS, Urgency.HIGH)
+    assert found.grave
+    assert (found.lane, found.urgency, found.needs_reply) == (Lane.SERVICE, Urgency.CRITICAL, True)
 
 
 def test_a_hole_at_the_brand_is_critical_and_keeps_the_category_of_those_who_can_close_it() -> None:

@@ -44,6 +44,14 @@ def test_the_swift_reading_is_the_original_on_any_text(text: str) -> None:
     assert SwiftVader().polarity_scores(text) == SentimentIntensityAnalyzer().polarity_scores(text)
 
 
+@given(st.lists(st.sampled_from([*WORDS, *map(str.upper, WORDS), "best", "WORST", "no", "🔛"]), max_size=9))
+def test_the_swift_reading_is_the_original_where_words_turn_each_other(
+    original: SentimentIntensityAnalyzer, swift: SwiftVader, words: list[str]
+) -> None:
+    text = " ".join(words)
+    assert swift.polarity_scores(text) == original.polarity_scores(text)
+
+
 def test_the_swift_reading_is_the_original_on_real_mentions(
     original: SentimentIntensityAnalyzer, swift: SwiftVader, shared: Path
 ) -> None:

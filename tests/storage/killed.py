@@ -17,7 +17,9 @@ import worker
 from sqlalchemy import event, func, inspect, select
 from sqlalchemy.engine import Engine
 
+from pipeline.correction import Question, corrections
 from pipeline.mention import Mention
+from pipeline.triage.lesson import Example, learn
 from pipeline.visit import Visit
 from storage.store import Store
 from storage.tables import METADATA
@@ -40,8 +42,20 @@ def judge(store: Store) -> None:
     store.save_analyses([worker.analysis(mention) for mention in store.unanalysed("v1", 9)])
 
 
+def correct(store: Store) -> None:
+    judged = store.analysis(MENTIONS[1].key)
+    assert judged is not None
+    answers = {Question.LANE: "noise", Question.SENTIMENT: "neutral"}
+    store.correct(corrections(judged, [], answers, by="Ann", at=NOON))
+
+
+def adopt(store: Store) -> None:
+    lesson = learn([Example("sole came loose", "lane", "service", (0.1, 0.8, 0.1))])
+    store.adopt(lesson, at=NOON, learnt_until=NOON, since=None)
+
+
 def settle(store: Store) -> None:
-    store.write(worker.case(MENTIONS[0]), MENTIONS[0].key, worker.alerts(MENTIONS[0]), "v1")
+    store.write(worker.case(MENTIONS[0]), worker.analysis(MENTIONS[0]), worker.alerts(MENTIONS[0]))
 
 
 def claim(store: Store) -> None:
@@ -61,7 +75,13 @@ def state(url: str) -> dict[str, object]:
         found: dict[str, object] = {}
         for name, table in tables.items():
             found[name] = connection.scalar(select(func.count()).select_from(table))
-        for name, column in (("mention", "text"), ("mention", "judged"), ("analysis", "handled"), ("alert", "next_at")):
+        for name, column in (
+            ("mention", "text"),
+            ("mention", "judged"),
+            ("analysis", "handled"),
+            ("analysis", "lane"),
+            ("alert", "next_at"),
+        ):
             if name in tables:
                 rows = connection.execute(select(tables[name].c[column]).order_by(*tables[name].primary_key))
                 found[f"{name}.{column}"] = [str(row[0]) for row in rows]
@@ -89,7 +109,7 @@ def survives(url: str, work: Callable[[Store], object], statements: int) -> bool
 
 if __name__ == "__main__":
     address = sys.argv[1]
-    for work in (Store.migrate, save, judge, settle, claim, note, edit):
+    for work in (Store.migrate, save, judge, settle, correct, adopt, claim, note, edit):
         before, killed, statements = state(address), [], 1
         while not survives(address, work, statements):
             killed.append(state(address))

@@ -70,7 +70,7 @@ def test_an_edit_replaces_the_words_and_drops_the_analysis(
 ) -> None:
     hear(store, say(rating=1.0))
     store.save_analyses([judge()])
-    store.mark_handled(["forum:1"], "v1")
+    store.mark_handled([judge()])
     assert store.unanalysed("v1", 9) == []
 
     later = say(**({"rating": 1.0, "edited_at": NOON + timedelta(hours=1), "url": "https://x.test/1"} | change))

@@ -147,7 +147,7 @@ def test_a_case_comes_out_as_it_went_in(
     case = complain(grave=["injury"], closed_at=NOON, closed_because="", author="ü\u202e😀", fingerprint="f" * 32)
     store.save("any", [say()], [{}], [], None, heard_at=NOON)
     store.save_analyses([judge()])
-    assert store.write(case, "forum:1", [], "v1")
+    assert store.write(case, judge(), [])
     assert store.case_of("forum:1") == case == store.case(case.key)
     assert isinstance(store.case(case.key), Case)
 

@@ -62,3 +62,10 @@ def test_the_same_alert_to_two_sinks_is_two_alerts_and_twice_to_one_is_one(store
     store.put_alerts([tell(), tell(), tell(sink="mail")])
     store.put_alerts([])
     assert store.counts().alerts == {"chat": (1, 0), "mail": (1, 0)}
+
+
+def test_an_alert_put_once_is_known_whether_it_waits_or_went_out(store: Store, tell: Tell) -> None:
+    store.put_alerts([tell("A-1"), tell("A-2")])
+    store.mark_sent(tell("A-1"), "200", NOON)
+    assert store.put_before(["A-1", "A-2", "A-3"]) == {"A-1", "A-2"}
+    assert store.put_before([]) == set()

@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
+from pipeline.correction import Question, corrections
+from pipeline.mention import Mention
 from storage.store import Store
+from tests.storage.worker import analysis
 
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -34,6 +37,13 @@ QUESTIONS: dict[str, Callable[[Store], object]] = {
     "unhandled": lambda store: store.unhandled("v1", NOON, 10),
     "judged": lambda store: list(store.judged(NOON, NOON + DAY)),
     "unjudged": lambda store: store.unjudged(NOON, NOON + DAY),
+    "unreviewed": lambda store: list(store.unreviewed(NOON, NOON + DAY)),
+    "lanes": lambda store: store.lanes("v1", NOON, NOON + DAY),
+    "corrections": lambda store: store.corrections("a"),
+    "held": lambda store: store.held(["a", "b"]),
+    "corrected_of": lambda store: store.corrected_of("v1", NOON, NOON + DAY),
+    "behind": lambda store: store.behind("v1"),
+    "wording": lambda store: store.wording("a"),
     "mentions": lambda store: store.mentions(["a", "b"]),
     "analyses": lambda store: store.analyses(["a", "b"]),
     "case_of": lambda store: store.case_of("a"),
@@ -92,3 +102,23 @@ def test_what_is_left_to_do_comes_from_the_index_of_it_in_order(
             ]
     assert any(index in step for step in plans)
     assert question == "waiting" or not any("TEMP B-TREE" in step for step in plans)
+
+
+def test_a_correction_looks_at_no_other_mention_and_no_other_case(sqlite_template: Path, tmp_path: Path) -> None:
+    """It holds the only pen of the database meanwhile."""
+    with Store(f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'earful.db')}") as store:
+        mention = Mention(key="a", source="b", kind="post", text="?", said_at=NOON)
+        store.save("b", [mention], [{}], [], None, heard_at=NOON)
+        store.save_analyses([analysis(mention)])
+        told = corrections(analysis(mention), [], {Question.CATEGORY: "delivery"}, by="Ann", at=NOON)
+        with asked(store) as sent:
+            assert store.correct(told) is not None
+        with store._read() as connection:  # noqa: SLF001 - plans are below the store's doors
+            plans = [
+                row.detail
+                for statement, values in sent
+                if statement.startswith(("SELECT", "UPDATE"))
+                for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+            ]
+    assert any("cases" in step for step in plans)
+    assert [step for step in plans if step.startswith("SCAN")] == []

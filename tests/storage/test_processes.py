@@ -42,6 +42,9 @@ def test_processes_that_do_the_same_at_once_do_it_once(database: str) -> None:
         assert sum(together.do("settle")) == MANY
         assert store.counts().waiting == MANY
         assert store.counts().alerts == {"chat": (MANY, 0), "mail": (MANY, 0)}
+        assert together.do("correct") == ["noise"] * 3
+        assert len(store.corrections("forum:0")) == len(store.held(["forum:0"])["forum:0"]) == 1
+        assert sum(together.do("adopt")) == 1
         taken = [key for keys in together.do("claim") for key in keys]
         assert len(taken) == len(set(taken)) == MANY
 
@@ -52,12 +55,14 @@ def test_work_killed_at_any_statement_is_undone_and_the_next_run_does_it_whole(d
     )
     told = {line["work"]: line for line in map(json.loads, said.stdout.splitlines())}
 
-    assert list(told) == ["migrate", "save", "judge", "settle", "claim", "note", "edit"]
+    assert list(told) == ["migrate", "save", "judge", "settle", "correct", "adopt", "claim", "note", "edit"]
     for work in told.values():
         assert work["killed"], work["work"]
         assert work["before"] != work["after"], work["work"]
         for state in work["killed"]:
             assert state == work["before"], work["work"]
+    done = told["correct"]["after"]
+    assert (done["correction"], done["analysis.lane"]) == (2, ["service", "noise", "service"])
     done = told["edit"]["after"]
     assert done["mention.text"] == ["!"] * 3
     assert (done["analysis"], done["case_mention"], done["rejected"], done["cursor"]) == (0, 1, 1, 1)

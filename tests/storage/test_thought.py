@@ -36,9 +36,19 @@ def test_a_new_version_judges_the_past_again_after_what_was_never_judged(store: 
     store.save_analyses([judge("forum:0", "v1"), judge("forum:1", "v3"), judge("forum:2", "v2")])
     assert keys(store.unanalysed("v2", 9)) == ["forum:3", "forum:0", "forum:1"]
     assert keys(store.unanalysed("v2", 2)) == ["forum:3", "forum:0"]
+    assert keys(store.unanalysed("v2", 9, past=False)) == ["forum:3"]
+    assert (store.behind("v2"), store.behind("v3")) == (2, 2)
     store.save_analyses([judge(f"forum:{number}", "v2") for number in range(4)])
     assert store.unanalysed("v2", 9) == []
     assert store.counts().by_lane == {"service": 4}
+
+
+def test_of_the_past_what_was_said_last_is_judged_again_first_for_it_may_open_a_case(
+    store: Store, say: Say, judge: Judge
+) -> None:
+    hear(store, *hours(say, 3))
+    store.save_analyses([judge(f"forum:{number}") for number in range(3)])
+    assert keys(store.unanalysed("v2", 9)) == ["forum:2", "forum:1", "forum:0"]
 
 
 def test_the_judgement_of_words_that_were_edited_meanwhile_is_not_kept(store: Store, say: Say, judge: Judge) -> None:
@@ -60,7 +70,7 @@ def test_the_same_judgement_made_twice_is_handled_once_and_a_new_one_again(
 ) -> None:
     hear(store, say())
     store.save_analyses([judge()])
-    store.mark_handled(["forum:1"], "v1")
+    store.mark_handled([judge()])
     store.save_analyses([judge()])
     assert store.unhandled("v1", NOON, 9) == []
     store.save_analyses([judge(version="v2")])

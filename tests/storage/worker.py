@@ -9,8 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 from pipeline.analysis import Analysis
 from pipeline.case import Case
+from pipeline.correction import Question, corrections
 from pipeline.mention import Mention
 from pipeline.route import Alert
+from pipeline.triage.lesson import Example, learn
 from storage.store import Store
 
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
@@ -44,8 +46,8 @@ def settle(store: Store) -> int:
     """Everybody opens a case for everything."""
     opened = 0
     while judged := store.unhandled("v1", NOON, 20):
-        for mention, _ in judged:
-            opened += store.write(case(mention), mention.key, alerts(mention), "v1")
+        for mention, seen in judged:
+            opened += store.write(case(mention), seen, alerts(mention))
     return opened
 
 
@@ -55,6 +57,20 @@ def claim(store: Store) -> list[str]:
     while mine := store.claim("chat", NOON + timedelta(hours=1), timedelta(hours=1), 3):
         taken += [alert.key for alert in mine]
     return taken
+
+
+def correct(store: Store) -> str:
+    """Everybody says the same of one mention."""
+    judged = store.analysis("forum:0")
+    told = [] if judged is None else corrections(judged, [], {Question.LANE: "noise"}, by="Ann", at=NOON)
+    latest = store.correct(told)
+    return "" if latest is None else latest.lane
+
+
+def adopt(store: Store) -> bool:
+    """Everybody has learnt the same."""
+    lesson = learn([Example("sole came loose", "lane", "service", (0.1, 0.8, 0.1))])
+    return store.adopt(lesson, at=NOON, learnt_until=NOON, since=None)
 
 
 def analysis(mention: Mention) -> Analysis:
@@ -82,7 +98,15 @@ def alerts(mention: Mention) -> list[Alert]:
 
 
 if __name__ == "__main__":
-    works = {"migrate": migrate, "save": save, "judge": judge, "settle": settle, "claim": claim}
+    works = {
+        "migrate": migrate,
+        "save": save,
+        "judge": judge,
+        "settle": settle,
+        "claim": claim,
+        "correct": correct,
+        "adopt": adopt,
+    }
     print("ready", flush=True)  # noqa: T201 - this is how the test hears it
     for line in sys.stdin:
         with Store(sys.argv[1]) as opened:

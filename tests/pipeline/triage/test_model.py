@@ -1,5 +1,7 @@
 import hashlib
 import json
+import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -53,8 +55,48 @@ def test_an_answer_is_the_sum_of_a_bias_the_facts_and_the_shares_of_the_words() 
     with np.load(WEIGHTS, allow_pickle=False) as weights:
         plain = weights["biases"] + np.array(facts(reading, tokens(text), strength)) @ weights["facts"]
     scored = model.score(reading, strength)
-    assert scored.logits == pytest.approx(plain + scored.shares.sum(axis=0), abs=1e-4)
+    whole = plain + scored.shares.sum(axis=0)
+    for head, columns in COLUMNS.items():
+        assert scored.logits[head] == pytest.approx(whole[columns], abs=1e-4)
     assert scored.shares.any()
+
+
+def test_probabilities_are_the_logits_of_a_head_cooled_by_its_temperature() -> None:
+    scored = score("Where is my order?")
+    for head, logits in scored.logits.items():
+        raised = np.exp(logits.astype(float) / scored.temperature(head))
+        assert scored.probabilities[head] == pytest.approx((raised / raised.sum()).tolist())
+
+
+def test_a_share_stands_where_its_words_stand() -> None:
+    scored = score("my  parcel is late, where\nis my  parcel")
+    assert len(scored.spans) == len(scored.shares)
+    said = [scored.words[start:end] for start, end in scored.spans]
+    assert said[:2] == ["parcel", "my"]  # tokens from the last to the first, each where it first stands; then pairs
+    assert scored.spans[0] == (4, 10)
+    assert "where\nis" in said
+    assert [scored.words[token.start : token.end] for token in scored.tokens][:2] == ["my", "parcel"]
+
+
+def test_a_thousand_readings_together_are_scored_as_each_alone() -> None:
+    said = "the zip broke after two days! not @HikeHelp good 😡 https://t.co/x 36 don't why refund LOVE it"
+    words = said.split()
+    chance = random.Random(3)
+    readings = [
+        Reading(key=str(at), text=" ".join(chance.choices(words, k=at % 40)), rating=chance.choice([None, 1, 4]))
+        for at in range(1000)
+    ]
+    strengths = Vader().classify(readings)
+    heads = tuple(HEADS)
+    for reading, strength, one in zip(readings, strengths, shipped().score_all(readings, strengths), strict=True):
+        alone = shipped().score(reading, strength)
+        assert alone.probabilities == one.probabilities
+        assert alone.reasons(heads) == one.reasons(heads)
+        assert all((alone.logits[head] == one.logits[head]).all() for head in heads)
+
+
+def test_nothing_to_score_is_no_answer() -> None:
+    assert shipped().score_all([], []) == []
 
 
 def test_reasons_are_the_largest_shares_for_the_answer_against_the_second_best() -> None:
@@ -79,15 +121,28 @@ def test_stars_are_always_among_the_reasons_where_there_are_any() -> None:
 
 
 def test_what_was_read_before_changes_nothing() -> None:
-    before = score("the lace tore").logits
+    before = score("the lace tore").probabilities
     score("quite another text with many words in it")
-    assert (score("the lace tore").logits == before).all()
+    assert score("the lace tore").probabilities == before
 
 
-def test_the_store_of_words_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_store_of_words_is_bounded_and_its_end_changes_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(triage_model, "_KEPT", 10)
     model = shipped.__wrapped__()
-    for at in range(30):
-        text = f"word{'abcdefghijklmnopqrstuvwxyz'[at % 26]} again{'x' * at}"
-        model.score(Reading(key="k", text=text), Vader().strength(text))
-    assert len(model._kept) <= 10  # noqa: SLF001 - the bound is the point
+    texts = [f"word{'abcdefghijklmnopqrstuvwxyz'[at % 26]} again{'x' * at}" for at in range(30)]
+    readings = [Reading(key="k", text=text) for text in texts]
+    found = model.score_all(readings, Vader().classify(readings))
+    assert len(model._known) < 10 + 2  # noqa: SLF001 - the bound is the point
+    assert [one.probabilities for one in found] == [score(text).probabilities for text in texts]
+    assert [one.reasons(["lane"]) for one in found] == [score(text).reasons(["lane"]) for text in texts]
+
+
+def test_many_threads_share_a_model() -> None:
+    model = shipped.__wrapped__()
+    texts = [f"the zip{at // 5} of my shoe{at} broke, where is refund{at % 7}" for at in range(400)]
+    readings = [Reading(key="k", text=text) for text in texts]
+    strengths = Vader().classify(readings)
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(model.score, readings, strengths))
+    alone = shipped.__wrapped__().score_all(readings, strengths)
+    assert [one.probabilities for one in found] == [one.probabilities for one in alone]

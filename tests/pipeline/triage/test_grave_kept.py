@@ -1,0 +1,50 @@
+"""Sentences written by somebody who had not seen the patterns, and split in two: one half to write by, one to measure on."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.triage.grave import grave
+
+HERE = Path(__file__).parent
+Sentence = tuple[frozenset[str], str]
+
+
+def sentences(name: str) -> list[Sentence]:
+    lines = (HERE / name).read_text(encoding="utf-8").splitlines()
+    told = [line.split(": ", 1) for line in lines if line and not line.startswith("#")]
+    return [(frozenset(names.split()) - {"-"}, text) for names, text in told]
+
+
+def measured(said: list[Sentence]) -> tuple[float, float]:
+    """Recall and precision: a grave sentence is found if it gives any signal."""
+    heard = [(bool(wanted), bool(grave(text))) for wanted, text in said]
+    found = sum(wanted and got for wanted, got in heard)
+    return found / sum(wanted for wanted, _ in heard), found / sum(got for _, got in heard)
+
+
+@pytest.mark.parametrize(
+    ("name", "recall", "precision"),
+    [
+        ("grave_writing.txt", 0.98, 0.95),
+        ("grave_kept.txt", 0.70, 0.85),  # wished for: .99; each measurement is told in the model card
+    ],
+)
+def test_grave_sentences_are_found_and_innocent_ones_left_alone(name: str, recall: float, precision: float) -> None:
+    found, right = measured(sentences(name))
+    assert found >= recall
+    assert right >= precision
+
+
+def test_what_is_measured_on_is_not_what_was_written_by() -> None:
+    known = {text.casefold() for _, text in sentences("grave_writing.txt")}
+    known |= {text.casefold() for _, text in sentences("grave_sentences.txt")}
+    kept = sentences("grave_kept.txt")
+    assert len(kept) == 192
+    assert known.isdisjoint(text.casefold() for _, text in kept)
+
+
+def test_a_signal_is_a_span_of_the_words() -> None:
+    for _, text in sentences("grave_kept.txt"):
+        for signal in grave(text):
+            assert text[signal.start : signal.end] == signal.text

@@ -1,0 +1,108 @@
+import gzip
+import json
+from pathlib import Path
+from zlib import crc32
+
+import pytest
+
+from pipeline.errors import SettingsError
+from pipeline.triage import labelled
+from pipeline.triage.model import HEADS
+
+GOOD = {
+    "id": "t1",
+    "text": "the zip broke",
+    "kind": "review",
+    "rating": "2/5",
+    "lane": "service",
+    "complaint": "yes",
+    "sentiment": "negative",
+    "category": "product_defect",
+    "urgency": "normal",
+    "stage": "use",
+    "touchpoint": "product",
+    "factor": "",
+}
+
+
+def gold(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_corrupt_label_file_is_refused_with_every_bad_line_named(tmp_path: Path) -> None:
+    good = json.dumps(GOOD)
+    bad = [
+        "{not json",
+        json.dumps(GOOD | {"lane": "servise"}),
+        json.dumps(GOOD | {"factor": "price_value"}),
+        json.dumps(GOOD | {"text": "  "}),
+        "[]",
+    ]
+    with pytest.raises(SettingsError) as refused:
+        labelled.gold(gold(tmp_path / "train.jsonl", good, *bad, good))
+    said = str(refused.value)
+    assert "train.jsonl" in said
+    assert "nothing was changed" in said
+    for number, what in (
+        (2, "no JSON"),
+        (3, "lane is 'servise'; it may be service, experience, noise"),
+        (4, "always and only"),
+        (5, "no text"),
+        (6, "no object"),
+    ):
+        assert f"line {number}: " in said
+        assert what in said
+    assert "line 1:" not in said
+    assert "line 7:" not in said
+
+
+def test_of_many_bad_lines_ten_are_named_and_the_rest_counted(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="line 10: no JSON; and 15 more"):
+        labelled.gold(gold(tmp_path / "train.jsonl", *["{"] * 25))
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One set of two texts, and a file of labels that can be written anew."""
+    with gzip.open(tmp_path / "app_urr.jsonl.gz", "wt", encoding="utf-8") as file:
+        file.write('{"text": "it crashes", "rating": "2"}\n{"text": "it sings", "rating": ""}\n')
+    monkeypatch.setattr(labelled, "LABELS", tmp_path / "labels.csv")
+    return tmp_path
+
+
+def label(data: Path, *rows: tuple[str, int, str, dict[str, str]]) -> None:
+    lines = [f"set,line,check,{','.join(HEADS)}"]
+    for name, line, text, answers in rows:
+        check = f"{crc32(text.encode()):08x}"
+        lines.append(f"{name},{line},{check},{','.join((GOOD | answers)[head] for head in HEADS)}")
+    (data / "labels.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def test_our_labels_find_their_texts_by_set_and_line(data: Path) -> None:
+    label(data, ("app_urr", 0, "it crashes", {}), ("app_urr", 1, "it sings", {}))
+    first, second = labelled.labels(data)
+    assert (first["text"], first["kind"], first["rating"]) == ("it crashes", "review", "2/5")
+    assert second["rating"] is None
+    assert {head: first[head] for head in HEADS} == {head: GOOD[head] for head in HEADS}
+
+
+def test_a_label_whose_text_is_not_there_or_another_is_named_by_its_line(data: Path) -> None:
+    label(
+        data,
+        ("app_urr", 0, "another text", {}),
+        ("app_urr", 7, "it crashes", {}),
+        ("no_such_set", 0, "it crashes", {}),
+        ("app_urr", 0, "it crashes", {"urgency": "soon"}),
+    )
+    with pytest.raises(SettingsError) as refused:
+        labelled.labels(data)
+    for said in ("line 2: the text is another", "line 3: no such text", "line 4: no such text", "line 5: urgency is"):
+        assert said in str(refused.value)
+
+
+def test_every_label_that_ships_has_its_text(shared: Path) -> None:
+    rows = labelled.labels(shared / "data" / "train")
+    assert len(rows) == 16_216
+    known = {json.loads(line)["text"] for line in (shared / "gold" / "dev.jsonl").read_text().splitlines()}
+    assert known.isdisjoint(row["text"] for row in rows), "a text of dev was labelled for training"
