@@ -8,7 +8,7 @@ from bench.answers import Row, answer, mention
 from bench.faithful import Faith
 from bench.measures import Figure, caught, confusion, share
 from pipeline.analysis import Analysis
-from pipeline.doubt import doubt
+from pipeline.doubt import Glance, doubt
 from pipeline.triage import Lane
 from pipeline.triage.grave import grave
 from pipeline.triage.judge import Effort
@@ -129,7 +129,10 @@ def costs(rows: Sequence[Row], analyses: Sequence[Analysis]) -> str:
     for cost in COSTS:
         least = 1 / (1 + cost)
         over = caught([chance >= least for chance in waits], wanted)
-        review = [doubt(mention(row), one, float(cost)) is not None for row, one in zip(rows, analyses, strict=True)]
+        review = [
+            doubt(Glance.of(mention(row), one), float(cost)) is not None
+            for row, one in zip(rows, analyses, strict=True)
+        ]
         seen = caught(
             [looked or one.lane is Lane.SERVICE for looked, one in zip(review, analyses, strict=True)], wanted
         )
