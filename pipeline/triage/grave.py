@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from pipeline.triage.phrase import Phrases
+from pipeline.triage.phrase import Phrase, Phrases
 
 _FILE = Path(__file__).with_suffix(".toml").read_bytes()
 VERSION = f"grave-{sha256(_FILE).hexdigest()[:12]}"
@@ -62,20 +62,21 @@ def grave(words: str) -> list[Signal]:
     """
     found: dict[str, Signal] = {}
     for start, passage in _passages(_flat(words)):
-        for name, begin, end in _phrased(passage, found.keys()):
-            found[name] = Signal(name, start + begin, start + end, words[start + begin : start + end])
-    return sorted(found.values(), key=lambda signal: (signal.start, signal.name))
+        begun = _RULES.phrases.begun(passage)
+        if begun:
+            for name, begin, end in _said(passage, begun, found.keys()):
+                found[name] = Signal(name, start + begin, start + end, words[start + begin : start + end])
+    return sorted(found.values(), key=lambda signal: (signal.start, signal.name)) if found else []
 
 
-def _phrased(passage: str, known: Collection[str]) -> Iterator[tuple[str, int, int]]:
-    near = sober = ""
-    for phrase in _RULES.phrases.begun(passage):
-        if phrase.name in known:
+def _said(passage: str, begun: list[Phrase], known: Collection[str]) -> Iterator[tuple[str, int, int]]:
+    """What a passage says of the phrases it may say, and where; nothing that is known already."""
+    flat = _POINT.sub(",", passage) if "." in passage else passage
+    sober = ""
+    for phrase in begun:
+        if phrase.name in known or not phrase.search(flat):
             continue
-        near = near or (_POINT.sub(",", passage) if "." in passage else passage)
-        if not phrase.search(near):
-            continue
-        sober = sober or _RULES.innocent.sub(lambda struck: "·" * len(struck.group()), near)
+        sober = sober or _RULES.innocent.sub(lambda struck: "·" * len(struck.group()), flat)
         hit = phrase.search(sober)
         if hit:
             yield phrase.name, hit.start(), hit.end()

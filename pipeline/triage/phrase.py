@@ -10,13 +10,15 @@ A phrase is a row of slots, such as `<driver> ..6 stole|nicked ..3 my phone|wall
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache, cached_property, reduce
 from operator import or_
 
 _TOKEN = re.compile(r"[\w'&]+|[@$£€₹\u2600-\U0001faff]")
+_PLAIN_TOKEN = re.compile(r"[a-z0-9_'&]+|[@$]")
 """A word, the sign of a handle or of money, or a sign beyond plain punctuation, such as an emoji."""
-_MOST_KNOWN = 50_000
+_MOST_KNOWN, _LONGEST_KNOWN = 20_000, 40
+"""Words that are remembered, and letters of one; all are forgotten when there are more."""
 _LETTERS_A_WORD = 8
 _SLACK = 4
 """Words by which a slot may begin before or end after the word that betrays it."""
@@ -40,14 +42,14 @@ class Phrase:
     def __init__(self, name: str) -> None:
         """`name` is what it means; the rest is filled in by `Phrases`, which knows the lists."""
         self.name = name
-        self.row: list[str] = []
-        """Slots as regular expressions, and the gaps between them as they are written."""
+        self.row: list[str | tuple[str, ...]] = []
+        """The entries of each slot, and the gaps between the slots as they are written."""
         self.needs = self.bars = 0
         """Bits of the slots that must have a word in the passage, and of those that must not."""
         self.others: list[tuple[int, int]] = []
         """For each slot of the row but its rarest: its bit, and how many words away from the rarest it may stand."""
-        self.beside: list[tuple[str, bool]] = []
-        """What else must be there, or must not, where bits cannot tell."""
+        self.beside: list[tuple[tuple[str, ...], bool]] = []
+        """Entries of which one must be there, or none, where bits cannot tell."""
 
     def near(self, marks: list[int], place: int) -> bool:
         """Whether words of all its slots stand near a word of its rarest; `marks` are the slots of each word."""
@@ -62,7 +64,7 @@ class Phrase:
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         """Made when it is first needed: most are needed seldom."""
-        pieces = self.row
+        pieces = [piece if isinstance(piece, str) else _slot(piece) for piece in self.row]
         loose = [place for place, piece in enumerate(pieces) if piece.startswith("~")]
         if not loose:
             return _made(_row(pieces))
@@ -73,7 +75,7 @@ class Phrase:
     def search(self, passage: str) -> re.Match[str] | None:
         """Where a flat passage says it first, if it does."""
         hit = self.pattern.search(passage)
-        if hit and all((_made(words).search(passage) is not None) is there for words, there in self.beside):
+        if hit and all((_made(_slot(entries)).search(passage) is not None) is there for entries, there in self.beside):
             return hit
         return None
 
@@ -88,6 +90,7 @@ class Phrases:
         """
         self._lists = lists
         self._rank = {word: rank for rank, word in enumerate(["#", *lists["common"].split()], 1)}
+        self._read_before: dict[str, tuple[str, ...]] = {}
         self._bits: dict[str, int] = {}
         self._whole: dict[str, int] = {}
         self._begun: dict[str, int] = {}
@@ -98,23 +101,23 @@ class Phrases:
         self._lengths = sorted({len(begun) for begun in self._begun})
         self._keys = sum(self._keyed)
 
-    def begun(self, passage: str) -> Iterator[Phrase]:
+    def begun(self, passage: str) -> list[Phrase]:
         """The phrases whose every slot has one of its words in a flat passage, near enough to the others."""
         known = self._known
-        tokens = _TOKEN.findall(passage)
+        tokens = (_PLAIN_TOKEN if passage.isascii() else _TOKEN).findall(passage)
         try:
             begins = [known[token] for token in tokens]
         except KeyError:
             begins = [self._learn(token) for token in tokens]
         marks = [mark for mark, _ in begins]
         present = reduce(or_, marks, 0)
-        given: set[int] = set()
+        found: list[Phrase] = []
         for place, (_, keyed) in enumerate(begins):
             for needs, bars, phrase in keyed:
-                fits = present & needs == needs and not present & bars and id(phrase) not in given
-                if fits and phrase.near(marks, place):
-                    given.add(id(phrase))
-                    yield phrase
+                near = present & needs == needs and not present & bars and phrase.near(marks, place)
+                if near and phrase not in found:
+                    found.append(phrase)
+        return found
 
     def _learn(self, token: str) -> "_Known":
         """The slots that a token can betray, and the phrases of which it can fill the rarest."""
@@ -131,8 +134,11 @@ class Phrases:
             for length in self._lengths:
                 bits |= self._begun.get(part[:length], 0) if length <= len(part) else 0
         keys = bits & self._keys
-        found = bits, tuple(entry for key, entries in self._keyed.items() if keys & key for entry in entries)
-        if len(self._known) < _MOST_KNOWN:
+        keyed = [entry for key, entries in self._keyed.items() if keys & key for entry in entries] if keys else []
+        found = bits, tuple(keyed)
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        if len(token) <= _LONGEST_KNOWN:
             self._known[token] = found
         return found
 
@@ -149,34 +155,37 @@ class Phrases:
                 place += int(gap[2])
             else:
                 entries = self._entries(piece)
-                several = [entry for entry in entries if _SEVERAL.search(entry)]
-                bit = self._bit(f"{sign}{piece}", entries if sign != "!" else [e for e in entries if e not in several])
+                several = tuple(entry for entry in entries if _SEVERAL.search(entry)) if sign else ()
+                bit = self._bit(f"{sign}{piece}", [entry for entry in entries if sign != "!" or entry not in several])
                 if sign == "!":
                     phrase.bars |= bit
-                    phrase.beside += [(_slot(several), False)] if several else []
+                    phrase.beside += [(several, False)] if several else []
                 else:
                     phrase.needs |= bit
                     if sign:
-                        phrase.beside += [(_slot(entries), True)] if several else []
+                        phrase.beside += [(entries, True)] if several else []
                     else:
-                        phrase.row.append(_slot(entries))
+                        phrase.row.append(entries)
                         slots.append((self._cost(entries), bit, place))
                         place += 1
                 sign = ""
-        while _GAP.fullmatch(phrase.row[-1]):
+        while isinstance(phrase.row[-1], str):  # a gap at the end means nothing
             phrase.row.pop()
         _, key, stands = min(slots)
         phrase.others = [(bit, abs(at - stands) + _SLACK) for _, bit, at in slots if bit != key]
         self._keyed.setdefault(key, []).append((phrase.needs, phrase.bars, phrase))
 
-    def _entries(self, piece: str) -> list[str]:
-        entries: list[str] = []
-        for part in piece.split("|"):
-            named = _LIST.fullmatch(part)
-            entries += [e for word in self._lists[named[1]].split() for e in self._entries(word)] if named else [part]
-        return entries
+    def _entries(self, piece: str) -> tuple[str, ...]:
+        if piece not in self._read_before:
+            entries: list[str] = []
+            for part in piece.split("|"):
+                named = _LIST.fullmatch(part)
+                words = self._lists[named[1]].split() if named else ()
+                entries += [entry for word in words for entry in self._entries(word)] if named else [part]
+            self._read_before[piece] = tuple(entries)
+        return self._read_before[piece]
 
-    def _bit(self, piece: str, entries: list[str]) -> int:
+    def _bit(self, piece: str, entries: Iterable[str]) -> int:
         if piece not in self._bits:
             bit = self._bits[piece] = 1 << len(self._bits)
             for entry in entries:
@@ -185,7 +194,7 @@ class Phrases:
                     table[word.rstrip("*")] = table.get(word.rstrip("*"), 0) | bit
         return self._bits[piece]
 
-    def _cost(self, entries: list[str]) -> float:
+    def _cost(self, entries: Iterable[str]) -> float:
         """How likely a slot is filled in any text: a guess from the ranks of its words among the commonest."""
         return sum(
             1 / self._rank.get(word.rstrip("*"), _UNRANKED) for entry in entries for word in _forms(self._rarest(entry))
@@ -218,7 +227,8 @@ def _row(pieces: list[str]) -> str:
     return found
 
 
-def _slot(entries: list[str]) -> str:
+@cache
+def _slot(entries: tuple[str, ...]) -> str:
     """A regular expression for a slot; by first letters, which makes it fast."""
     by_letters: dict[str, list[str]] = {}
     for entry in entries:

@@ -29,7 +29,7 @@ def test_grave_sentences_are_found_and_innocent_ones_left_alone() -> None:
     assert grave_ones >= 120
     assert len(told) - grave_ones >= 90
     assert missed == []
-    assert len(laughable) <= 3, laughable  # the newer patterns look for meaning, not for words, and pay for it here
+    assert laughable == []
 
 
 def test_every_signal_has_sentences_of_its_own() -> None:
@@ -70,6 +70,16 @@ def test_long_texts_cost_no_more_than_their_length(piece: str) -> None:
     started = time.perf_counter()
     grave(text)
     assert time.perf_counter() - started < 3, "a pattern backtracks: about 0.3 s is usual"
+
+
+def test_a_long_text_of_grave_and_innocent_sentences_takes_less_than_a_second() -> None:
+    said = " ".join(text for _, text in _sentences())
+    text = (said.replace(".", " ") * (100_000 // len(said) + 1))[:100_000]
+    grave(text)  # a pattern is made when it is first needed
+    started = time.perf_counter()
+    found = grave(text)
+    assert time.perf_counter() - started < 1
+    assert all(text[signal.start : signal.end] == signal.text for signal in found)
 
 
 def test_ordinary_words_cost_next_to_nothing() -> None:

@@ -1,4 +1,4 @@
-"""Sentences written by somebody who had not seen the patterns, and split in two: one half to write by, one to measure on."""
+"""Sentences by somebody who had not seen the patterns, split in two: one part to write by, one to measure on."""
 
 from pathlib import Path
 
@@ -27,6 +27,7 @@ def measured(said: list[Sentence]) -> tuple[float, float]:
     ("name", "recall", "precision"),
     [
         ("grave_writing.txt", 0.98, 0.95),
+        ("grave_more.txt", 0.94, 0.95),  # by whoever wrote the patterns: says nothing of other people's words
         ("grave_kept.txt", 0.70, 0.85),  # wished for: .99; each measurement is told in the model card
     ],
 )
@@ -38,7 +39,7 @@ def test_grave_sentences_are_found_and_innocent_ones_left_alone(name: str, recal
 
 def test_what_is_measured_on_is_not_what_was_written_by() -> None:
     known = {text.casefold() for _, text in sentences("grave_writing.txt")}
-    known |= {text.casefold() for _, text in sentences("grave_sentences.txt")}
+    known |= {text.casefold() for name in ("grave_sentences.txt", "grave_more.txt") for _, text in sentences(name)}
     kept = sentences("grave_kept.txt")
     assert len(kept) == 192
     assert known.isdisjoint(text.casefold() for _, text in kept)
