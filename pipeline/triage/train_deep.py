@@ -269,7 +269,7 @@ def export(net: Net, folder: Path) -> None:
 
 
 def train(shared: Path, folder: Path = SHIPPED) -> None:
-    """Everything, from the data to the folder that ships. About an hour on two cores."""
+    """Everything, from the data to the folder that ships."""
     data = shared / "data" / "train"
     rows = labelled.gold(shared / "gold" / "train.jsonl") + labelled.labels(data)
     torch.manual_seed(SEED)
