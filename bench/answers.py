@@ -15,7 +15,7 @@ from pipeline.mention import Mention
 from pipeline.sentiment import Vader
 from pipeline.triage.judge import Effort, Triage
 from pipeline.triage.model import HEADS
-from pipeline.triage.second import SHIPPED, Folder, Opinion
+from pipeline.triage.second import SMALL, Folder, Opinion
 from pipeline.triage.train import reading
 
 Row = dict[str, Any]
@@ -100,11 +100,11 @@ def mention(row: Row) -> Mention:
 
 @cache
 def _shipped() -> Folder:
-    return Folder(SHIPPED)
+    return Folder(SMALL)
 
 
 class Counted:
-    """The second opinion that ships, counting for how many readings it is asked."""
+    """The small transformer that ships, counting for how many readings it is asked."""
 
     asked: ClassVar[int] = 0
     version = "counted"

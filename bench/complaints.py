@@ -91,23 +91,23 @@ class Transformer:
         # Here and not above: its libraries are large, and the n-grams are measured without them.
         self._deep, self._torch = import_module("pipeline.triage.train_deep"), import_module("torch")
         self._torch.manual_seed(SEED)
-        data = shared / "data" / "train"
-        net = self._deep.Net({"complaint": 2, "feeling": len(schooling.FEELINGS)})
+        data, self._base = shared / "data" / "train", self._deep.minilm()
+        net = self._deep.Net(self._base, {"complaint": 2, "feeling": len(schooling.FEELINGS)})
         self._deep.teach(net, self._school(examples(data, avoided)[:limit]), self._deep.SCHOOL, SEED)
         self._start = net.encoder.state_dict()
 
     def __call__(self, taught: Sequence[str], labels: Sequence[int], asked: Sequence[str]) -> Chances:
         """As `Teacher` says."""
         self._torch.manual_seed(SEED)
-        net = self._deep.Net({"complaint": 2})
+        net = self._deep.Net(self._base, {"complaint": 2})
         net.encoder.load_state_dict(self._start)
-        net.encoder.embeddings.requires_grad_(False)  # noqa: FBT003 - torch's own signature
+        net.freeze()
         ids = self._ids(taught, self._deep.TOKENS)
         lessons = self._deep.Lessons(ids, np.ones(len(ids), dtype=np.float32), {"complaint": np.array(labels)}, {})
         self._deep.teach(net, lessons, PACE, SEED)
         net.eval()
         with self._torch.inference_mode():
-            logits = [net(*self._deep._padded([one]))["complaint"][0] for one in self._ids(asked, self._deep.TOKENS)]  # noqa: SLF001 - the very way it is taught
+            logits = [net(*self._deep.padded([one]))["complaint"][0] for one in self._ids(asked, self._deep.TOKENS)]
             chances: Chances = self._torch.stack(logits).softmax(-1)[:, 1].numpy().astype(np.float64)
         return chances
 
@@ -120,7 +120,7 @@ class Transformer:
         return self._deep.Lessons(ids, weights, {"complaint": hard}, {"feeling": soft})
 
     def _ids(self, texts: Sequence[str], most: int) -> list[list[int]]:
-        encode = self._deep.encoder(most)
+        encode = self._deep.encoder(self._base, most)
         return [encode.encode(train.reading(_row(text)), stars=False).ids for text in texts]
 
 

@@ -189,7 +189,7 @@ def analyse(
     ] = None,
     effort: Annotated[
         Effort,
-        typer.Option(help="fast: words only; accurate: the slow reader for all; auto: only where it is not sure."),
+        typer.Option(help="fast: words only; accurate: the slow readers for all; auto: the quicker where needed."),
     ] = Effort.ACCURATE,
 ) -> None:
     """Judge texts without storing anything: one JSON object for each row, in order.

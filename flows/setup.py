@@ -81,7 +81,7 @@ class Judgement(_Settings):
 
     effort: Effort = Field(
         default=Effort.AUTO,
-        description="fast: words only; accurate: the slow reader for all; auto: where it is not sure.",
+        description="fast: words only; accurate: the slow readers for all; auto: the quicker of them where needed.",
     )
     classifier: str | None = Field(
         default=None,

@@ -17,7 +17,7 @@ from pipeline.triage.judge import Effort, Triage, Verdict
 from pipeline.triage.lesson import Lesson
 from pipeline.triage.model import stars_said
 
-RULES = "analysis-3"
+RULES = "analysis-4"
 """Changes with the rules of this file."""
 _LOW, _NEGATIVE, _POSITIVE = 0.25, 0.4, 0.7
 """Bounds for stars, as shares of their scale: what a person should look at, what is negative and what positive."""
@@ -105,8 +105,8 @@ class Analyst:
         for at, reading in enumerate(readings):
             judged = _judged(verdicts[at]) if at in verdicts else _unscored(reading, speaks=speaks[at])
             heard = grave(reading.words)
-            if at in verdicts and verdicts[at].sentiment_score >= _SURELY_GLAD:
-                heard = []
+            if at in verdicts:
+                heard = _believed(heard, verdicts[at])
             if heard:
                 judged |= _grave(heard, judged)
             told.append(
@@ -123,7 +123,7 @@ class Analyst:
 
 
 def _judged(verdict: Verdict) -> dict[str, Any]:
-    judged = {name: getattr(verdict, name) for name in verdict.__slots__}
+    judged = {name: getattr(verdict, name) for name in verdict.__slots__ if name != "grave"}
     return judged | {"needs_reply": verdict.lane is Lane.SERVICE}
 
 
@@ -165,13 +165,22 @@ def _unscored(reading: Reading, *, speaks: bool) -> dict[str, Any]:
     }
 
 
+def _believed(heard: list[Signal], verdict: Verdict) -> list[Signal]:
+    """The signals the phrases found, or else the one a model hears; none in surely glad words."""
+    if verdict.sentiment_score >= _SURELY_GLAD:
+        return []
+    return heard or ([verdict.grave] if verdict.grave else [])
+
+
 def _grave(heard: list[Signal], judged: dict[str, Any]) -> dict[str, Any]:
-    """What a grave signal changes: somebody must look, now, whatever the model says.
+    """What a grave signal changes: somebody must look, now, whatever lane the models say.
 
     The lane becomes service as well, unless the model is sure of noise: news of a fraud is no case, but wants a look.
     """
     reasons = [
-        Reason(field="grave", text=signal.text, start=signal.start, end=signal.end, weight=1.0) for signal in heard
+        Reason(field="grave", text=signal.text, start=signal.start, end=signal.end, weight=1.0)
+        for signal in heard
+        if signal.text
     ]
     changed = {"needs_reply": True, "reasons": reasons + judged["reasons"]}
     if (judged["lane_probabilities"][Lane.NOISE] or 0.0) >= _SURELY_NOISE:

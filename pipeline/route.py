@@ -153,7 +153,7 @@ class Routing:
 
 
 def choose(mention: Mention, analysis: Analysis, grave: Route, routes: Sequence[Route]) -> Routing:
-    """Grave signals first, whatever the model says; then the first route that matches. The last takes everything."""
+    """Grave signals first, whatever the lane; then the first route that matches. The last takes everything."""
     judged = tuple(_judged(analysis))
     if analysis.grave:
         named = ", ".join(signal.replace("_", " ") for signal in analysis.grave)

@@ -1,4 +1,4 @@
-"""The signals that always go first, whatever the model says: harm, fraud, law, discrimination, press, leaked data."""
+"""The signals that go first whatever the lane, as phrases tell them: harm, fraud, law, discrimination, press, data."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""The labelled mentions that training reads: gold, those labelled since (`labels.csv`), and what other people labelled.
+"""The labelled mentions that training reads: gold, those labelled since (`labels.csv`), and grave ones (`graves.*`).
 
 `labels.csv` names a set of `data/train`, a line of it (from 0) and the CRC-32 of the text, and gives the eight labels
 of `gold/guide.md`: the texts are not ours to keep. Its annotators were language models working by the guide, one for
@@ -9,17 +9,20 @@ with each other (the model card has the figures).
 import csv
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 from pipeline.errors import SettingsError
-from pipeline.triage.model import HEADS
+from pipeline.triage.model import GRAVE, HEADS
 
 Row = dict[str, Any]
 
 LABELS = Path(__file__).with_name("labels.csv")
+GRAVES, WRITTEN = Path(__file__).with_name("graves.csv"), Path(__file__).with_name("graves.txt")
+"""Which texts are grave, and how: of the same sets as `labels.csv` and of gold, by the same annotators; and mentions of
+our own, for what hardly ever stands in public data ("signal: text", and "-" before what only sounds grave)."""
 _EMPTY = {"category", "urgency", "factor"}
 """Questions that are not asked of every mention."""
 _REVIEWS = (
@@ -51,7 +54,27 @@ def gold(path: Path) -> list[Row]:
 
 def labels(data: Path) -> list[Row]:
     """Our own labels with their texts out of `data`. SettingsError names each line that cannot be used."""
-    rows, faults, path = [], [], LABELS
+    return _found(data, LABELS, list(HEADS), _fault)
+
+
+def graves(data: Path) -> list[Row]:
+    """Texts, each with the answer to `grave`: other people's out of `data`, then our own."""
+    rows = _found(data, GRAVES, ["grave"], _fault_of_grave)
+    faults = []
+    for number, line in enumerate(WRITTEN.read_text(encoding="utf-8").splitlines(), 1):
+        told, _, text = line.partition(": ")
+        row = {"id": f"written:{number}", "dataset": "written", "text": text, "kind": "post", "rating": None}
+        row["grave"] = "none" if told == "-" else told
+        if fault := _fault_of_grave(row):
+            faults.append(f"line {number}: {fault}")
+        else:
+            rows.append(row)
+    _refuse(WRITTEN, faults)
+    return rows
+
+
+def _found(data: Path, path: Path, heads: list[str], wrong: Callable[[Row], str | None]) -> list[Row]:
+    rows, faults = [], []
     texts: dict[str, list[Row]] = {}
     with path.open(encoding="utf-8", newline="") as file:
         for number, told in enumerate(csv.DictReader(file), 2):
@@ -60,9 +83,9 @@ def labels(data: Path) -> list[Row]:
             except (KeyError, IndexError, TypeError, ValueError, OSError):
                 faults.append(f"line {number}: no such text")
                 continue
-            row = said | {head: told[head] for head in HEADS}
+            row = said | {head: told[head] for head in heads}
             fault = None if f"{crc32(row['text'].encode()):08x}" == told["check"] else "the text is another"
-            fault = fault or _fault(row)
+            fault = fault or wrong(row)
             if fault:
                 faults.append(f"line {number}: {fault}")
             else:
@@ -80,9 +103,11 @@ def lines(data: Path, name: str) -> Iterator[Row]:
 def _said(data: Path, told: dict[str, str], texts: dict[str, list[Row]]) -> Row:
     name, line = told["set"], int(told["line"])
     if name not in texts:
-        texts[name] = list(lines(data, name))
+        texts[name] = gold(data.parents[1] / "gold" / "train.jsonl") if name == "gold" else list(lines(data, name))
     one = texts[name][line]
     title = f"{one['title']}. " if name == "complaints_cesamard" and one.get("title") else ""
+    if name == "gold":
+        return one
     return {
         "id": f"{name}:{line}",
         "dataset": name.replace("_", "-"),
@@ -110,6 +135,12 @@ def _fault(row: Row) -> str | None:
     if (row["category"] != "") != (row["lane"] == "service") or (row["factor"] != "") != (row["lane"] == "experience"):
         return "category is for service and factor for experience, always and only"
     return None
+
+
+def _fault_of_grave(row: Row) -> str | None:
+    if not str(row.get("text") or "").strip():
+        return "no text"
+    return None if row.get("grave") in GRAVE else f"grave is {row.get('grave')!r}; it may be {', '.join(GRAVE)}"
 
 
 def _refuse(path: Path, faults: list[str]) -> None:

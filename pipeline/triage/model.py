@@ -37,6 +37,21 @@ HEADS: Mapping[str, tuple[str, ...]] = {
 }
 """Every question the model answers, with its answers in the order of the weights' columns."""
 
+GRAVE = (
+    "none",
+    "injury",
+    "fraud",
+    "legal",
+    "discrimination",
+    "self_harm",
+    "press",
+    "data_leak",
+    "child_safety",
+)
+"""The signals of `grave.toml` as answers to one question: of several that a text says, the gravest."""
+QUESTIONS: Mapping[str, tuple[str, ...]] = {**HEADS, "grave": GRAVE}
+"""Every question that another classifier may answer; the last is not this model's, and not gold's."""
+
 
 def _columns() -> dict[str, slice]:
     columns, at = {}, 0

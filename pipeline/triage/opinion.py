@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.classifier import Reading
 from pipeline.errors import ChangedError, EarfulError, SettingsError
-from pipeline.triage.model import HEADS
+from pipeline.triage.model import QUESTIONS
 
 Floats = NDArray[np.float32]
 
@@ -22,7 +22,7 @@ _SURE = 0.01
 class Opinion:
     """What a second classifier says of one reading.
 
-    `chances`: for each head it answers, probabilities 0..1 in the order of `HEADS`; it need not answer all, or any.
+    `chances`: for each head it answers, probabilities 0..1 in the order of `QUESTIONS`; it need not answer all, or any.
     `shares`: for each head, what each span of `Reading.words` adds to the logit of each answer, shape (spans, answers);
     left out where the classifier cannot say.
     """
@@ -42,7 +42,7 @@ class Second(Protocol):
 
     @property
     def trust(self) -> Mapping[str, float]:
-        """For each head, how much it counts beside the fast model: 0 not at all, 1 alone."""
+        """For each head, how much it counts beside those asked before it: 0 not at all, 1 alone."""
         ...
 
     def opinions(self, readings: Sequence[Reading]) -> list[Opinion]:
@@ -61,8 +61,8 @@ class Checked:
                 raise SettingsError(f"{self._told} has no {part}: see docs/classifiers.md")
         self.trust = dict(made.trust)
         for head, trust in self.trust.items():
-            if head not in HEADS or not 0 <= trust <= 1:
-                what = f"trusts {head} by {trust}; give 0 to 1 for any of {', '.join(HEADS)}"
+            if head not in QUESTIONS or not 0 <= trust <= 1:
+                what = f"trusts {head} by {trust}; give 0 to 1 for any of {', '.join(QUESTIONS)}"
                 raise SettingsError(f"{self._told} {what}")
         self.version = f"{told}-{made.version}"
         self._made = made
@@ -95,14 +95,14 @@ def _faults_of(opinion: Opinion, length: int) -> Iterator[str]:
         yield f"a {type(opinion).__name__}, where an Opinion is expected"
         return
     for head, chances in opinion.chances.items():
-        if head not in HEADS:
+        if head not in QUESTIONS:
             yield f'"{head}" is no question of ours'
-        elif len(chances) != len(HEADS[head]):
-            yield f"{len(chances)} probabilities for {head}; there are {len(HEADS[head])} answers"
+        elif len(chances) != len(QUESTIONS[head]):
+            yield f"{len(chances)} probabilities for {head}; there are {len(QUESTIONS[head])} answers"
         elif not all(0 <= chance <= 1 for chance in chances) or not math.isclose(sum(chances), 1, abs_tol=_SURE):
             yield f"the probabilities for {head} are not between 0 and 1, or not 1 together"
     if not all(0 <= start < end <= length for start, end in opinion.spans):
         yield "a span lies outside the words"
     for head, shares in opinion.shares.items():
-        if head not in opinion.chances or np.shape(shares) != (len(opinion.spans), len(HEADS[head])):
+        if head not in opinion.chances or np.shape(shares) != (len(opinion.spans), len(QUESTIONS[head])):
             yield f"the shares for {head} are not one for each span and answer"

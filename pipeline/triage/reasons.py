@@ -34,32 +34,37 @@ def carried(
     chances: Mapping[str, Sequence[float]],
     scored: Scored,
     *,
-    opinion: Opinion | None,
-    trust: Mapping[str, float],
+    opinions: Sequence[tuple[Opinion, Mapping[str, float]]],
     lesson: Lesson | None,
 ) -> list[Reason]:
-    """For each head up to `MOST` spans that speak for its answer against the second best, and the stars."""
+    """For each head up to `MOST` spans that speak for its answer against the second best, and the stars.
+
+    `opinions` come with the trust in each, in the order in which they were blended.
+    """
     words = [match.span() for match in _WORD.finditer(scored.words)]
     places = _places(words, scored.spans)
-    opinion = opinion or Opinion({})
-    theirs = _places(words, opinion.spans)
+    theirs = [_places(words, opinion.spans) for opinion, _ in opinions]
     found: list[Reason] = []
     for head in heads:
         best, rival = _two(chances[head])
-        share = trust.get(head, 0.0) if head in opinion.chances else 0.0
-        lead = np.zeros(len(words))
-        own = COLUMNS[head].start
-        ours = (scored.shares[:, own + best] - scored.shares[:, own + rival]) / scored.temperature(head)
-        np.add.at(lead, places, ours * (1 - share))
-        if head in opinion.shares:
-            np.add.at(lead, theirs, (opinion.shares[head][:, best] - opinion.shares[head][:, rival]) * share)
-        if lesson is not None:
+        lead, left = np.zeros(len(words)), 1.0
+        own = COLUMNS[head].start if head in COLUMNS else None
+        if own is not None:
+            ours = (scored.shares[:, own + best] - scored.shares[:, own + rival]) / scored.temperature(head)
+            np.add.at(lead, places, ours)
+        for (opinion, trust), where in zip(opinions, theirs, strict=True):
+            share = trust.get(head, 0.0) if head in opinion.chances else 0.0
+            share = 1.0 if share and own is None and not lead.any() else share  # the first to answer is believed
+            lead, left = lead * (1 - share), left * (1 - share)
+            if head in opinion.shares:
+                np.add.at(lead, where, (opinion.shares[head][:, best] - opinion.shares[head][:, rival]) * share)
+        if lesson is not None and head in HEADS:
             pulls = lesson.pulls(scored.words, head, HEADS[head][best], HEADS[head][rival])
             np.add.at(lead, _places(words, [(start, end) for start, end, _ in pulls]), [pull for _, _, pull in pulls])
         found += _spans(head, scored.words, words, lead)
-        if scored.rating is not None:
+        if own is not None and scored.rating is not None:
             stars = scored.rating_shares[own + best] - scored.rating_shares[own + rival]
-            weight = float(stars) / scored.temperature(head) * (1 - share)
+            weight = float(stars) / scored.temperature(head) * left
             found.append(Reason(field=head, text=scored.rating, weight=round(weight, 3)))
     return found
 

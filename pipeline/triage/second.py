@@ -1,6 +1,6 @@
-"""A second opinion: a transformer, or any other classifier, asked where the fast model is not sure.
+"""A further opinion: a transformer, or any other classifier, asked where the fast model is not sure, or always.
 
-The one that ships and one of your own have the same shape, a folder with `model.onnx`, `tokenizer.json` and
+Those that ship and one of your own have the same shape, a folder with `model.onnx`, `tokenizer.json` and
 `heads.json`; a Python class can be asked as well (docs/classifiers.md).
 """
 
@@ -24,12 +24,13 @@ from tokenizers import Tokenizer
 from pipeline.classifier import Reading
 from pipeline.errors import SettingsError
 from pipeline.sentiment import described
-from pipeline.triage.model import HEADS
+from pipeline.triage.model import QUESTIONS
 from pipeline.triage.opinion import Checked, Floats, Opinion, Second
 
-__all__ = ["READ", "SHIPPED", "Encoded", "Encoder", "Folder", "Heads", "Opinion", "Second", "is_class", "named"]
+__all__ = ["LARGE", "READ", "SMALL", "Encoded", "Encoder", "Folder", "Heads", "Opinion", "Second", "is_class", "named"]
 
-SHIPPED = Path(__file__).parent / "deep"
+SMALL, LARGE = Path(__file__).parent / "small", Path(__file__).parent / "large"
+"""The small transformer and the large one that ship."""
 READ = 5_000
 """Characters of a mention that are read."""
 _TAIL = 4
@@ -50,7 +51,8 @@ class Heads(BaseModel):
         min_length=1, description="The questions it answers, with the answers in the order of the model's columns."
     )
     trust: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
-        default={}, description="For each question, how much it counts beside the fast model, 0 to 1; 1 if not given."
+        default={},
+        description="For each question, how much it counts beside those asked before it, 0 to 1; 1 if not given.",
     )
     temperature: dict[str, Annotated[float, Field(gt=0)]] = Field(
         default={},
@@ -69,10 +71,12 @@ class Heads(BaseModel):
     @model_validator(mode="after")
     def _ours(self) -> "Heads":
         for head, answers in self.heads.items():
-            if head not in HEADS:
-                raise ValueError(f'"{head}" is no question of ours; there are: {", ".join(HEADS)}')
-            if sorted(answers) != sorted(HEADS[head]):
-                raise ValueError(f'the answers to "{head}" must be {", ".join(HEADS[head])}: each once, in any order')
+            if head not in QUESTIONS:
+                raise ValueError(f'"{head}" is no question of ours; there are: {", ".join(QUESTIONS)}')
+            if sorted(answers) != sorted(QUESTIONS[head]):
+                raise ValueError(
+                    f'the answers to "{head}" must be {", ".join(QUESTIONS[head])}: each once, in any order'
+                )
         for head in (*self.trust, *self.temperature, *self.bias):
             if head not in self.heads:
                 raise ValueError(
@@ -88,9 +92,9 @@ class Heads(BaseModel):
         return sum(map(len, self.heads.values()))
 
     def columns(self) -> dict[str, list[int]]:
-        """Where each head's answers stand among the model's columns, in the order of `HEADS`."""
+        """Where each head's answers stand among the model's columns, in the order of `QUESTIONS`."""
         every = [(head, answer) for head, answers in self.heads.items() for answer in answers]
-        return {head: [every.index((head, answer)) for answer in HEADS[head]] for head in self.heads}
+        return {head: [every.index((head, answer)) for answer in QUESTIONS[head]] for head in self.heads}
 
 
 class Folder:
@@ -172,7 +176,7 @@ class Folder:
         for head, columns in self._columns.items():
             temperature = np.float32(self.heads.temperature.get(head, 1.0))
             bias = self.heads.bias.get(head, {})
-            leaning = np.array([bias.get(answer, 0.0) for answer in HEADS[head]], dtype=np.float32)
+            leaning = np.array([bias.get(answer, 0.0) for answer in QUESTIONS[head]], dtype=np.float32)
             told = total[columns] / temperature + leaning
             raised = np.exp(told - told.max())
             chances[head] = (raised / raised.sum()).tolist()
@@ -229,12 +233,12 @@ class Encoder:
 
 @cache
 def named(told: str | None = None, threads: int = 0) -> Second:
-    """The second opinion that settings name: none the one that ships, a folder, or "package.module:Class".
+    """The classifier that settings name: none the small one that ships, a folder, or "package.module:Class".
 
     SettingsError says what is wrong with it. Made once and kept.
     """
     if told is None or not is_class(told):
-        return Folder(Path(told or SHIPPED), threads=threads)
+        return Folder(Path(told or SMALL), threads=threads)
     module, _, name = told.partition(":")
     try:
         made: Second = getattr(import_module(module), name)()
@@ -254,7 +258,7 @@ def is_class(told: str) -> bool:
 
 
 def _mend(folder: Path) -> str:
-    if folder == SHIPPED:
+    if folder in {SMALL, LARGE}:
         return "install Earful again"
     return "make the folder that [judgement] classifier names anew: see docs/classifiers.md"
 

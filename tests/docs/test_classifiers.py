@@ -21,7 +21,7 @@ from pipeline.analysis import Analyst
 from pipeline.classifier import Reading
 from pipeline.errors import ChangedError, RefusedError, SettingsError, TemporaryError
 from pipeline.triage.judge import Effort
-from pipeline.triage.model import HEADS
+from pipeline.triage.model import QUESTIONS
 from pipeline.triage.opinion import Opinion
 from pipeline.triage.second import READ, Heads, named
 from tests.pipeline.triage import tiny
@@ -51,7 +51,7 @@ def test_every_field_of_heads_json_is_documented_as_it_is() -> None:
 
 def test_every_question_is_documented_with_its_answers() -> None:
     assert between("questions") == [
-        f"| `{head}` | {', '.join(f'`{answer}`' for answer in answers)} |" for head, answers in HEADS.items()
+        f"| `{head}` | {', '.join(f'`{answer}`' for answer in answers)} |" for head, answers in QUESTIONS.items()
     ]
 
 

@@ -90,7 +90,7 @@ def test_emoji_alone_are_judged() -> None:
     assert judged("😍😍").sentiment is Feeling.POSITIVE
 
 
-def test_a_grave_signal_goes_first_whatever_the_model_says() -> None:
+def test_a_grave_signal_goes_first_whatever_the_lane() -> None:
     found = judged("Lovely colour, but the sole came off on the stairs and I broke my wrist")
     assert "injury" in found.grave
     assert found.needs_reply

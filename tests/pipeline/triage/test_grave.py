@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from pipeline.triage.grave import VERSION, grave
+from pipeline.triage.model import GRAVE
 
-NAMES = {"injury", "fraud", "legal", "discrimination", "self_harm", "press", "data_leak", "child_safety"}
+NAMES = {*GRAVE} - {"none"}
 
 
 def _sentences() -> list[tuple[frozenset[str], str]]:

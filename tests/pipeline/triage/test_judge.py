@@ -2,7 +2,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.analysis import Analyst
@@ -10,7 +10,7 @@ from pipeline.classifier import Reading
 from pipeline.mention import MentionKind
 from pipeline.triage.judge import SURE, Effort, Triage, blended
 from pipeline.triage.model import HEADS, shipped
-from pipeline.triage.second import named
+from pipeline.triage.second import LARGE, SMALL, named
 from pipeline.triage.without import MOST, without
 
 TEXTS = (
@@ -42,12 +42,22 @@ def test_a_blend_is_a_distribution_between_its_two_opinions(one: list[float], ot
 
 def test_fast_never_asks_accurate_always_and_auto_where_the_first_is_not_sure() -> None:
     said = readings(*TEXTS)
-    fast, auto, accurate = (Triage(effort).chances(said) for effort in Effort)
-    differ = [own != other for own, other in zip(fast, accurate, strict=True)]
+    fast, auto = (Triage(effort).chances(said) for effort in (Effort.FAST, Effort.AUTO))
+    accurate = Triage(Effort.ACCURATE, classifier=str(SMALL)).chances(said)  # the small one alone, as in auto
+    differ = [own != {head: other[head] for head in HEADS} for own, other in zip(fast, accurate, strict=True)]
     assert all(differ), "a second opinion moves every number a little"
     for own, between, slow in zip(fast, auto, accurate, strict=True):
         unsure = any(max(own[head]) < least for head, least in SURE.items())
         assert between == (slow if unsure else own)
+
+
+def test_accurate_asks_the_large_one_after_the_small_one() -> None:
+    said = readings(*TEXTS)
+    after_small, after_both = (Triage(Effort.ACCURATE, classifier=told).chances(said) for told in (str(SMALL), None))
+    large = named(str(LARGE))
+    for known, opinion, both in zip(after_small, large.opinions(said), after_both, strict=True):
+        for head in HEADS:
+            assert both[head] == blended(known[head], opinion.chances[head], large.trust[head])
 
 
 @pytest.mark.parametrize("effort", list(Effort))
@@ -83,6 +93,8 @@ def test_versions_name_the_weights_that_had_a_say() -> None:
     assert fast.versions["triage"] == f"triage-3-{shipped().digest[:12]}"
     assert "second" not in fast.versions
     assert auto.versions["second"] == named().version
+    assert "third" not in auto.versions
+    assert Analyst(Effort.ACCURATE).versions["third"] == named(str(LARGE)).version
     assert fast.version != auto.version != Analyst(Effort.ACCURATE).version
 
 
@@ -107,10 +119,11 @@ def test_a_long_text_is_taken_several_words_at_a_time() -> None:
     assert len(told[0].reasons) <= MOST
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.text(max_size=300))
 def test_any_text_at_all_is_judged(text: str) -> None:
     for told in Triage(Effort.ACCURATE).chances(readings(text)):
-        assert set(told) == set(HEADS)
+        assert set(told) == ({*HEADS, "grave"} if text.split() else set(HEADS))
         for one in told.values():
             assert sum(one) == pytest.approx(1.0, abs=1e-4)
             assert all(0 <= chance <= 1 for chance in one)

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import SettingsError
 from pipeline.triage import labelled
-from pipeline.triage.model import HEADS
+from pipeline.triage.model import GRAVE, HEADS
 
 GOOD = {
     "id": "t1",
@@ -106,3 +106,26 @@ def test_every_label_that_ships_has_its_text(shared: Path) -> None:
     assert len(rows) == 16_216
     known = {json.loads(line)["text"] for line in (shared / "gold" / "dev.jsonl").read_text().splitlines()}
     assert known.isdisjoint(row["text"] for row in rows), "a text of dev was labelled for training"
+
+
+def test_our_own_grave_mentions_and_those_of_the_sets_come_with_their_signal(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labelled, "GRAVES", data / "graves.csv")
+    monkeypatch.setattr(labelled, "WRITTEN", data / "graves.txt")
+    check = f"{crc32(b'it crashes'):08x}"
+    (data / "graves.csv").write_text(f"set,line,check,grave\napp_urr,0,{check},none\n", encoding="utf-8")
+    (data / "graves.txt").write_text("injury: cut to the bone: twice\n-: killer app\n", encoding="utf-8")
+    found = [(row["text"], row["grave"]) for row in labelled.graves(data)]
+    assert found == [("it crashes", "none"), ("cut to the bone: twice", "injury"), ("killer app", "none")]
+    (data / "graves.txt").write_text("injury: a cut\nhurt: a cut\nlegal:\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"graves.txt cannot be learnt from: line 2: grave is 'hurt'.*line 3: "):
+        labelled.graves(data)
+
+
+def test_every_grave_text_is_there_and_none_is_measured_with(shared: Path) -> None:
+    rows = labelled.graves(shared / "data" / "train")
+    assert {row["grave"] for row in rows} == set(GRAVE)
+    kept = (Path(__file__).parent / "grave_kept.txt").read_text(encoding="utf-8").casefold()
+    dev = {json.loads(line)["text"] for line in (shared / "gold" / "dev.jsonl").read_text().splitlines()}
+    assert not [row["id"] for row in rows if row["text"] in dev or f": {row['text'].casefold()}\n" in kept]

@@ -13,11 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from pipeline.analysis import Analyst
 from pipeline.classifier import Reading
 from pipeline.errors import SettingsError
+from pipeline.sentiment import Feeling
+from pipeline.triage import Urgency
+from pipeline.triage.grave import grave
 from pipeline.triage.judge import Effort, Triage
-from pipeline.triage.model import HEADS
-from pipeline.triage.second import READ, Encoder, Folder, Opinion, named
+from pipeline.triage.model import HEADS, QUESTIONS
+from pipeline.triage.second import LARGE, READ, SMALL, Encoder, Folder, Opinion, named
 from tests.pipeline.triage import tiny
 
 ANY = st.text(st.characters(exclude_categories=()), max_size=300)
@@ -100,6 +104,39 @@ def test_trust_says_how_much_it_counts_beside_the_fast_model(tmp_path: Path) -> 
             for head in tiny.THREE:
                 blend = np.array(ours[head]) ** (1 - trust) * np.array(theirs.chances[head]) ** trust
                 assert mixed[head] == pytest.approx(blend / blend.sum(), abs=1e-4)
+
+
+def test_a_model_hears_a_grave_signal_that_no_phrase_tells(tmp_path: Path) -> None:
+    folder = tiny.folder(tmp_path, tiny.answers((*tiny.THREE, "grave")), trust={"sentiment": 0.0})
+    said = read("My parcel is broken")
+    assert grave(said.words) == []
+    (found,) = Analyst(Effort.ACCURATE, classifier=str(folder)).analyse([said])
+    assert (found.grave, found.needs_reply, found.urgency) == (["injury"], True, Urgency.CRITICAL)
+    (reason,) = (reason for reason in found.reasons if reason.field == "grave")
+    assert (reason.text, reason.start, reason.end) == ("broken", 13, 19)
+
+
+def test_what_phrases_tell_stands_whatever_a_model_hears(tmp_path: Path) -> None:
+    folder = tiny.folder(tmp_path, tiny.answers((*tiny.THREE, "grave")), trust={"sentiment": 0.0})
+    said = [read("A broken parcel. I will sue you."), read("I broke my wrist on your stairs. love love love love")]
+    found = Analyst(Effort.ACCURATE, classifier=str(folder)).analyse(said)
+    assert [one.grave for one in found] == [["legal"], ["injury"]]
+
+
+def test_in_surely_glad_words_and_where_it_is_not_trusted_a_model_hears_nothing(tmp_path: Path) -> None:
+    heads = tiny.answers((*tiny.THREE, "grave"))
+    for name, trust, heard in (("heard", {"grave": 0.1}, ["injury"]), ("not", {"grave": 0.0}, [])):
+        analyst = Analyst(Effort.ACCURATE, classifier=str(tiny.folder(tmp_path / name, heads, trust=trust)))
+        broken, glad = analyst.analyse([read("parcel is broken"), read("broken love love love")])
+        assert broken.grave == heard
+        assert (glad.sentiment, glad.grave) == (Feeling.POSITIVE, [])
+
+
+def test_a_model_that_cannot_say_which_words_names_the_signal_alone(tmp_path: Path) -> None:
+    folder = tiny.folder(tmp_path, tiny.answers(("grave",)), by_token=False)
+    (found,) = Analyst(Effort.ACCURATE, classifier=str(folder)).analyse([read("My parcel is broken")])
+    assert found.grave == ["injury"]
+    assert not [reason for reason in found.reasons if reason.field == "grave"]
 
 
 def test_where_no_trust_is_given_it_decides_alone(tmp_path: Path) -> None:
@@ -359,15 +396,17 @@ def test_a_folder_is_loaded_once(tmp_path: Path) -> None:
     assert named(str(path)) is named(str(path))
 
 
-def test_the_shipped_model_gives_the_same_answers_alone_together_and_side_by_side() -> None:
+@pytest.mark.parametrize("which", [SMALL, LARGE])
+def test_a_shipped_model_gives_the_same_answers_alone_together_and_side_by_side(which: Path) -> None:
     said = [read(f"{'Still waiting for order ' * (1 + at % 9)} {at}, nobody answers") for at in range(24)]
-    folder = named()
+    folder = named(str(which))
     together = folder.opinions(said)
     assert [one.chances for one in together] == [folder.opinions([reading])[0].chances for reading in said]
 
 
-def test_the_shipped_folder_is_held_to_its_hashes() -> None:
-    folder = named()
+@pytest.mark.parametrize(("which", "questions"), [(SMALL, HEADS), (LARGE, QUESTIONS)])
+def test_the_shipped_folders_are_held_to_their_hashes(which: Path, questions: Mapping[str, object]) -> None:
+    folder = named(str(which))
     assert isinstance(folder, Folder)
     assert set(folder.heads.sha256) == {"model.onnx", "tokenizer.json"}
-    assert set(folder.heads.heads) == set(HEADS)
+    assert set(folder.heads.heads) == set(questions)

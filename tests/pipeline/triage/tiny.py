@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from pipeline.triage.model import HEADS
+from pipeline.triage.model import QUESTIONS
 
 WORDS = (
     "[PAD]",
@@ -30,7 +30,7 @@ WORDS = (
     "stars",
 )
 SAYS: Mapping[str, Mapping[tuple[str, str], float]] = {
-    "broken": {("lane", "service"): 9, ("complaint", "yes"): 9, ("sentiment", "negative"): 6},
+    "broken": {("lane", "service"): 9, ("complaint", "yes"): 9, ("sentiment", "negative"): 6, ("grave", "injury"): 30},
     "late": {("lane", "service"): 5, ("complaint", "yes"): 4, ("sentiment", "negative"): 3},
     "love": {("lane", "experience"): 8, ("complaint", "no"): 7, ("sentiment", "positive"): 20},
     "1": {("sentiment", "negative"): 8},
@@ -41,7 +41,7 @@ THREE = ("lane", "complaint", "sentiment")
 
 def answers(heads: Sequence[str] = THREE) -> dict[str, list[str]]:
     """Those heads with their answers in our order."""
-    return {head: [str(answer) for answer in HEADS[head]] for head in heads}
+    return {head: [str(answer) for answer in QUESTIONS[head]] for head in heads}
 
 
 def tokenizer() -> Tokenizer:
