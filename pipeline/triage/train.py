@@ -67,7 +67,7 @@ def labelled(shared: Path) -> list[Row]:
     """The gold training rows, then the auxiliary ones, which answer one question each and carry a weight.
 
     `labels.csv` is not among them: with its many tweets of other worlds this model takes too much for noise (lane on
-    dev .77 instead of .81); the transformer gains by it.
+    dev .77 instead of .81); the transformers gain by it.
     """
     data = shared / "data" / "train"
     rows = gold(shared / "gold" / "train.jsonl")

@@ -2,10 +2,10 @@
 
 The small one is MiniLM (Wang et al., 2020), the large one MPNet (Song et al., 2020); both start from the weights of
 sentence-transformers, all-MiniLM-L6-v2 and all-mpnet-base-v2, Apache-2.0. The small one is taught first what other
-people labelled (`schooling.py`); then both our eight questions, all at once. The mean of the last layer's tokens goes
-through one matrix, so an answer is a sum over the tokens; the large one learns a ninth last, `grave`, for which its
-layers stay as they are. Needs `requirements-deep.txt`; nothing in production imports this. The same seed on the
-same processor and library versions gives the same weights; elsewhere the last digits differ.
+people labelled (`schooling.py`); then both our eight questions, all at once, with some feelings of theirs. The mean of
+the last layer's tokens goes through one matrix, so an answer is a sum over the tokens; the large one learns a ninth
+last, `grave`, for which its layers stay as they are. Needs `requirements-deep.txt`; nothing in production imports this.
+The same seed on the same processor and library versions gives the same weights; elsewhere the last digits differ.
 """
 
 import logging
@@ -37,11 +37,11 @@ DECAY = 0.01
 BATCH, POOL = 32, 50
 """Texts in one step; batches of like length are cut out of so many at a time."""
 SCHOOL, SCHOOL_TOKENS = (1, 1e-4, 1e-3), 96
-ROUNDS = ((2, 1e-4, 1e-3), (1, 6e-5, 5e-4))
-"""Our own labels: epochs, and the largest steps of the transformer and of the matrices on it."""
-LARGE_PACE = (1, 5e-5, 1e-3)
+ROUNDS, LARGE_PACE = ((2, 1e-4, 1e-3), (1, 6e-5, 5e-4)), (1, 5e-5, 1e-3)
+"""Our own labels, for the small one and for the large one: epochs, and the largest steps of the transformer and of the
+matrices on it."""
 FEELINGS, FEELINGS_WEIGHT = 3000, 0.3
-"""Texts with a feeling that other people labelled, taught again beside our own labels."""
+"""Texts with a feeling that other people labelled, taught beside our own labels; to the large one half as many."""
 GRAVE_STRENGTH, GRAVE_WEIGHT = 0.1, 3.0
 """The inverse of the regularisation of the matrix for grave signals, and what a mention of our own counts there."""
 NONE = -100
@@ -228,9 +228,10 @@ def large(shared: Path, base: Base) -> Net:
 
 def train(shared: Path) -> None:
     """Everything, from the data to the folders that ship."""
-    export(small(shared, minilm()), SMALL)
     with tempfile.TemporaryDirectory() as folder:
-        net = large(shared, mpnet(Path(folder)))
+        base = mpnet(Path(folder))  # first: it refuses files that are not the ones they were
+        export(small(shared, minilm()), SMALL)
+        net = large(shared, base)
         hear(net, shared / "data" / "train")
         export(net, LARGE)
 

@@ -39,8 +39,8 @@ PRIOR: Mapping[Path, Row] = {
 """What dev does not choose. What the transformers were taught holds more tweets of other worlds than anybody's mentions
 do: they find too much noise and too much neutral. The leanings of the small one were chosen on every 14th tweet of
 `semeval2016_test` (macro recall .631 to .667) and on our own written mentions, `regression.jsonl` (lane .693 to .730,
-complaint .813 to .825), those of the large one likewise (macro recall .687 to .703, lane .758 to .787); on dev they
-change nothing or little (lane .866 to .873)."""
+complaint .813 to .825), those of the large one likewise (macro recall .687 to .703, lane of our own .758 to
+.787); on dev they change nothing or little."""
 _LEAST = 1e-6
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def weigh(shared: Path, folders: Mapping[Path, Row] = PRIOR) -> None:
         _write(folder, told)
         weighed = Folder(folder)
         opinions = weighed.opinions(readings)
-        chances = [after(*both, weighed.trust) for both in zip(chances, opinions, strict=True)]
+        chances = [after(one, said, weighed.trust) for one, said in zip(chances, opinions, strict=True)]
 
 
 def _write(folder: Path, told: Row) -> None:

@@ -45,7 +45,7 @@ def rows(shared: Path) -> list[Row]:
     return gold(shared)
 
 
-@pytest.fixture(scope="module", params=[Effort.FAST, Effort.AUTO])
+@pytest.fixture(scope="module", params=list(Effort))
 def measured(request: pytest.FixtureRequest, rows: list[Row]) -> tuple[Effort, dict[str, Figure]]:
     effort: Effort = request.param
     return effort, of_gold(rows, analysed(readings(rows), effort), effort, draws=0)
