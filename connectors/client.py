@@ -1,45 +1,57 @@
 """The one HTTP client: who we are, patience, our errors."""
 
 import json
-import logging
-import math
 import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from http import HTTPStatus
+from collections.abc import Callable, Collection
+from datetime import timedelta
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
 from pydantic import AfterValidator
 
-from pipeline.errors import ChangedError, EarfulError, RefusedError, SettingsError, TemporaryError
+from connectors.cache import Cached
+from connectors.circuits import Circuits
+from connectors.failures import (
+    Explain,
+    changed,
+    host_of,
+    named,
+    ours,
+    place,
+    refusal,
+    refused,
+    repeatable,
+    throttled,
+)
+from connectors.hush import hush
+from connectors.pace import Gate, Pace
+from connectors.patience import told_to_rest
+from connectors.wire import Whole, Wire
+from pipeline.errors import ChangedError, EarfulError, TemporaryError
+
+__all__ = [
+    "Address",
+    "Explain",
+    "SecureAddress",
+    "changed",
+    "items_of",
+    "json_of",
+    "open_client",
+    "place",
+    "refused",
+    "throttled",
+]  # what connectors need of the client, from one place
 
 AGENT = f"Earful/{version('earful')}"
-TIMEOUT = httpx.Timeout(30, connect=10)
-LARGEST_BODY = 20_000_000
-"""Bytes after decompression; no documented answer comes near it."""
-LONGEST_BODY = timedelta(minutes=2)
-"""A body that drips for longer than this is given up, however lively it drips."""
+TIMEOUT = httpx.Timeout(connect=10, read=30, write=30, pool=30)
 FIRST_WAIT = 1.0
 """Seconds before the second attempt; doubled each time, with jitter."""
 
-_EPOCH_FROM = 1e9  # a wait of 30 years is none: from here on a number of seconds is a moment
-
-_THROTTLED = HTTPStatus.TOO_MANY_REQUESTS
-_TRY_AGAIN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, _THROTTLED}
-_TEMPORARY = (httpx.TransportError, httpx.DecodingError)  # after _SETTINGS, which are transport errors as well
-_NEVER_ARRIVED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-_SETTINGS = (UnicodeError, httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError)
-_ADVICE: dict[int, str] = {
-    HTTPStatus.UNAUTHORIZED: "the operator must act: the key or password in the settings is missing, wrong or revoked",
-    HTTPStatus.FORBIDDEN: "the operator must act: this key, or anyone, is not allowed here",
-    HTTPStatus.NOT_FOUND: "the operator must act: nothing is there, check the address or name in the settings",
-    HTTPStatus.GONE: "the operator must act: it is gone for good, take it out of the settings",
-}
+_RESTS = {httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE}
+"""What a host answers in its own name: a wait in any other refusal is a matter of one key or one page."""
 
 
 def open_client(
@@ -47,26 +59,43 @@ def open_client(
     attempts: int = 3,
     patience: timedelta = timedelta(seconds=30),
     contact: str | None = None,
+    allowed: Collection[str] | None = None,
+    circuits: Circuits | None = None,
+    gate: Gate | None = None,
+    cache: Path | None = None,
     transport: httpx.BaseTransport | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> httpx.Client:
     """A client that raises nothing but `pipeline.errors`, and tries again where that is safe.
 
     Whatever httpx raises and every status from 400 becomes one of our errors. A temporary failure of a GET is tried
-    `attempts` times in all, of any other method only if it never arrived. `Retry-After` wins over our own backoff; the
-    waits of one request stay within `patience`, and a longer one is raised at once, with `retry_after`.
+    `attempts` times in all, of any other method only if it never arrived. `Retry-After` and its kin are waited for,
+    and never less than our own backoff; the waits of one request stay within `patience`, and a longer one is raised at
+    once, with `retry_after`.
 
     A request says more about itself in `extensions`: `secret_path=True` where the path is a secret (a webhook's
     address), so that only its host is ever named; `pause=SECONDS` where the terms of a host ask for so long between two
-    requests. Redirects are answers, not followed. `contact` is told to every host beside our name. `transport` and
-    `sleep` are for tests.
+    requests; `expected={404}` for statuses from 400 that are answers here; `explain=FUNCTION` where a place says in its
+    own words what went wrong (see `Explain`); `cache=True` for a public page that need not be sent again if it is as it
+    was. Redirects are answers, not followed. `contact` is told to every host beside our name.
+
+    `Setup.http` gives what runs share: `circuits`, the hosts left alone for a while; `gate`, which keeps the pauses of
+    all workers; `cache`, the file of pages; `allowed`, the hosts that may be at a private address (None: any, which is
+    for tests, as are `transport` and `sleep`).
     """
-    for chatty in ("httpx", "httpcore"):  # they log whole addresses, and keys live in the query
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    inner = transport or httpx.HTTPTransport()
-    patient = _Patient(inner, attempts=attempts, patience=patience, sleep=sleep)
+    hush()
+    whole: httpx.BaseTransport = Whole(transport or Wire(allowed))
+    patient = _Patient(
+        Cached(whole, cache) if cache else whole,
+        attempts=attempts,
+        patience=patience,
+        circuits=circuits,
+        gate=gate or Pace(sleep),
+        sleep=sleep,
+    )
     agent = f"{AGENT} (+{contact})" if contact else AGENT
-    return _Client(transport=patient, headers={"User-Agent": agent}, timeout=TIMEOUT, follow_redirects=False)
+    headers = {"User-Agent": agent, "Accept-Encoding": "gzip, deflate"}  # others pack without bound
+    return _Client(transport=patient, headers=headers, timeout=TIMEOUT, follow_redirects=False)
 
 
 def json_of(response: httpx.Response, of: type = object) -> Any:  # noqa: ANN401 - JSON is anything
@@ -79,16 +108,6 @@ def json_of(response: httpx.Response, of: type = object) -> Any:  # noqa: ANN401
         came = "nothing (null)" if said is None else f"JSON of another shape ({type(said).__name__}, not {of.__name__})"
         raise ChangedError(f"{place(response.request)}: answered {came}")
     return said
-
-
-def place(request: httpx.Request) -> str:
-    """Method, host and path, as a message may name them: never the query, a password, or a path that is a secret."""
-    return _place(request.method, request.url, secret=bool(request.extensions.get("secret_path")))
-
-
-def _place(method: str, url: httpx.URL, *, secret: bool) -> str:
-    host = f"{url.host}:{url.port}" if url.port else url.host
-    return f"{method} {host}" if secret else f"{method} {host}{url.path}"
 
 
 def _address(value: str) -> str:
@@ -105,6 +124,17 @@ Address = Annotated[str, AfterValidator(_address)]
 """An http or https address in the settings, without its last slash."""
 
 
+def _secure(value: str) -> str:
+    url = httpx.URL(value)
+    if url.scheme != "https" and url.host not in {"localhost", "127.0.0.1", "::1"}:
+        raise ValueError("write an address that starts with https://: anybody on the way could read the key")
+    return value
+
+
+SecureAddress = Annotated[Address, AfterValidator(_secure)]
+"""An address a secret is sent to: https, or this very computer."""
+
+
 def items_of(values: list[Any]) -> list[dict[str, Any]]:
     """The values as items. One that is no object is wrapped, so that `parse` refuses it alone and it is kept aside."""
     return [value if isinstance(value, dict) else {"strange": value} for value in values]
@@ -117,10 +147,10 @@ class _Client(httpx.Client):
         try:
             return super().build_request(method, url, **more)
         except (httpx.InvalidURL, UnicodeError) as error:
-            raise _ours(error, method) from None
+            raise ours(error, method) from None
 
     def send(self, request: httpx.Request, **more: Any) -> httpx.Response:  # noqa: ANN401 - as httpx
-        with _named(request):
+        with named(request):
             return super().send(request, **more)
 
 
@@ -128,143 +158,103 @@ class _Patient(httpx.BaseTransport):
     """A transport around a transport: waits, tries again, and speaks our errors."""
 
     def __init__(
-        self, inner: httpx.BaseTransport, *, attempts: int, patience: timedelta, sleep: Callable[[float], None]
+        self,
+        inner: httpx.BaseTransport,
+        *,
+        attempts: int,
+        patience: timedelta,
+        circuits: Circuits | None,
+        gate: Gate,
+        sleep: Callable[[float], None],
     ) -> None:
         self._inner = inner
         self._attempts = attempts
-        self._patience = patience.total_seconds()
+        self._patience = patience
+        self._circuits = circuits
+        self._gate = gate
         self._sleep = sleep
-        self._asked_at: dict[str, float] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        waited, attempt = 0.0, 0
+        host = host_of(request)
+        waited, attempt = timedelta(0), 0
         while True:
             attempt += 1
-            self._pause(request)
+            waited = self._let_through(request, host, waited)
             try:
-                return self._once(request)
+                return self._once(request, host)
             except TemporaryError as error:
-                wait = self._wait(error, attempt)
-                if attempt >= self._attempts or waited + wait > self._patience or not _repeatable(request, error):
+                wait = _wait(error, attempt)
+                given_up = attempt >= self._attempts or (self._circuits and self._circuits.broken(host))
+                if given_up or waited + wait > self._patience or not repeatable(request, error):
                     raise
-            self._sleep(wait)
+            self._sleep(wait.total_seconds())
             waited += wait
 
     def close(self) -> None:
         self._inner.close()
 
-    def _once(self, request: httpx.Request) -> httpx.Response:
-        with _named(request):
-            answer = self._inner.handle_request(request)
-            try:
-                body = _body(answer, request)
-            finally:
-                answer.close()
-        headers = httpx.Headers(answer.headers)
-        for told in ("content-encoding", "content-length", "transfer-encoding"):
-            headers.pop(told, None)  # of the body as it was sent; ours is decoded and whole
-        whole = httpx.Response(answer.status_code, headers=headers, content=body, request=request)
-        if whole.is_error or whole.status_code >= 600:  # noqa: PLR2004 - no name: HTTP ends at 599
-            raise _refusal(whole)
-        return whole
+    def _let_through(self, request: httpx.Request, host: str, waited: timedelta) -> timedelta:
+        """Wait until a host may be asked, by its circuit and by its pause; what was `waited` for the request by then.
 
-    def _wait(self, error: TemporaryError, attempt: int) -> float:
-        if error.retry_after is not None:
-            return error.retry_after.total_seconds()
-        return FIRST_WAIT * 2.0 ** (attempt - 1) * random.uniform(0.5, 1)  # noqa: S311 - jitter, no secret
-
-    def _pause(self, request: httpx.Request) -> None:
+        The circuit is asked last: others ask the host meanwhile, and may be told to leave it alone.
+        """
         pause = request.extensions.get("pause")
-        if pause:
-            rest = self._asked_at.get(request.url.host, -math.inf) + pause - time.monotonic()
-            if rest > 0:
-                self._sleep(rest)
-            self._asked_at[request.url.host] = time.monotonic()
+        while True:
+            rest = self._rest(request, host, waited, trying=not pause)
+            if pause and not rest:  # else the turn would be taken in vain
+                self._gate(request.url.host, pause)
+                rest = self._rest(request, host, waited)
+            if not rest:
+                return waited
+            self._sleep(rest.total_seconds())
+            waited += rest
 
+    def _rest(self, request: httpx.Request, host: str, waited: timedelta, *, trying: bool = True) -> timedelta:
+        if self._circuits is None:
+            return timedelta(0)
+        return self._circuits.ask(host, place(request), self._patience - waited, trying=trying)
 
-@contextmanager
-def _named(request: httpx.Request) -> Iterator[None]:
-    try:
-        yield
-    except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict) as error:
-        # "from None": httpx's own words may hold the whole address or a header
-        raise _ours(error, place(request)) from None
-
-
-def _ours(error: Exception, where: str) -> EarfulError:
-    """The error of ours that stands for one of httpx's."""
-    name = type(error).__name__
-    if isinstance(error, httpx.HTTPStatusError):
-        return _refusal(error.response)
-    if isinstance(error, _SETTINGS):
-        return SettingsError(f"{where}: cannot be asked ({name}); the operator must act: check the address and the key")
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return RefusedError(f"{where}: its certificate is not trusted; the operator must act: check the address")
-    if isinstance(error, _TEMPORARY):
-        return TemporaryError(f"{where}: no whole answer ({name}); {TemporaryError.who_acts}")
-    if isinstance(error, httpx.TooManyRedirects):
-        return RefusedError(f"{where}: sends us in circles; the operator must act: check the address")
-    return ChangedError(f"{where}: {name}; a developer must act: Earful asked in a way it must not")
-
-
-def _refusal(answer: httpx.Response) -> EarfulError:
-    """The error that a status from 400 stands for."""
-    status = answer.status_code
-    said = f"{place(answer.request)}: {status} {httpx.codes.get_reason_phrase(status)}".rstrip()
-    if status in _TRY_AGAIN or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return TemporaryError(f"{said}; {TemporaryError.who_acts}", _retry_after(answer))
-    if status == HTTPStatus.BAD_REQUEST:
-        return ChangedError(f"{said}; a developer must act: our request is not understood")
-    return RefusedError(f"{said}; {_ADVICE.get(status, 'the operator must act: check the settings')}")
-
-
-def _retry_after(answer: httpx.Response) -> timedelta | None:
-    """How long the other side asks us to wait: `Retry-After`, or of a 429 without one `x-ratelimit-reset`."""
-    told = answer.headers.get("retry-after")
-    if told is None and answer.status_code == _THROTTLED:
-        told = answer.headers.get("x-ratelimit-reset")
-    return None if told is None else _until(told.strip())
-
-
-def _until(told: str) -> timedelta | None:
-    """The wait that "120", an epoch second, an HTTP date or an ISO time asks for; None where it is none of them."""
-    try:
-        seconds = float(told)
-    except ValueError:
-        moment = _moment(told)
-        seconds = math.nan if moment is None else moment.timestamp() - time.time()
-    else:
-        if seconds > _EPOCH_FROM:
-            seconds -= time.time()
-    return timedelta(seconds=max(0.0, seconds)) if seconds < _EPOCH_FROM else None
-
-
-def _moment(told: str) -> datetime | None:
-    for read in (datetime.fromisoformat, parsedate_to_datetime):
+    def _once(self, request: httpx.Request, host: str) -> httpx.Response:
+        """Ask once; how it went is told to the circuits."""
         try:
-            moment = read(told)
-        except (ValueError, TypeError, IndexError, OverflowError):
-            continue
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return None
+            with named(request):
+                answer = self._inner.handle_request(request)
+        except TemporaryError as error:
+            self._failed(host, error)
+            raise
+        except EarfulError:  # nothing that passes: a trial that ends so is over
+            self._heard(host)
+            raise
+        if answer.status_code in request.extensions.get("expected", ()) or not _is_refusal(answer):
+            self._heard(host)
+            if self._circuits and answer.is_success and (rest := told_to_rest(answer)):
+                self._circuits.rest(host, rest)
+            return answer
+        explain: Explain = request.extensions.get("explain", refusal)
+        why = explain(answer) or refusal(answer)
+        if isinstance(why, TemporaryError):
+            self._failed(host, why, asked=answer.status_code in _RESTS)
+        else:
+            self._heard(host)
+        raise why
+
+    def _heard(self, host: str) -> None:
+        if self._circuits:
+            self._circuits.heard(host)
+
+    def _failed(self, host: str, error: TemporaryError, *, asked: bool = False) -> None:
+        if self._circuits:
+            why = str(error).removesuffix(f"; {TemporaryError.who_acts}")
+            self._circuits.failed(host, why, error.retry_after if asked else None)
 
 
-def _repeatable(request: httpx.Request, error: TemporaryError) -> bool:
-    """Asking twice does no harm; telling twice does, unless the first never arrived."""
-    return request.method in {"GET", "HEAD"} or isinstance(error.__context__, _NEVER_ARRIVED)
+def _wait(error: TemporaryError, attempt: int) -> timedelta:
+    own = timedelta(seconds=FIRST_WAIT * 2.0 ** (attempt - 1) * random.uniform(0.5, 1))  # noqa: S311 - jitter, no secret
+    return own if error.retry_after is None else max(own, error.retry_after)
 
 
-def _body(answer: httpx.Response, request: httpx.Request) -> bytes:
-    """The decoded body, read piece by piece so that no answer can fill our memory or our day."""
-    read = bytearray()
-    started = time.monotonic()
-    for piece in answer.iter_bytes():
-        read += piece
-        if len(read) > LARGEST_BODY:
-            raise ChangedError(f"{place(request)}: answered more than {LARGEST_BODY:,} bytes")
-        if time.monotonic() - started > LONGEST_BODY.total_seconds():
-            raise TemporaryError(f"{place(request)}: its answer takes for ever; {TemporaryError.who_acts}")
-    return bytes(read)
+def _is_refusal(answer: httpx.Response) -> bool:
+    return answer.is_error or answer.status_code >= 600  # noqa: PLR2004 - no name: HTTP ends at 599
 
 
 def _instead(answer: httpx.Response) -> str:

@@ -2,15 +2,16 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
 
 import httpx
 from pydantic import BaseModel, Field, ValidationError
 
-from pipeline.errors import ChangedError, RecordError
+from pipeline.coverage import Gap
+from pipeline.errors import ChangedError, RecordError, SettingsError
 from pipeline.mention import Mention
 from pipeline.route import Alert
 
@@ -21,11 +22,16 @@ Item = dict[str, Any]
 class Page:
     """Raw items of one answer, in any order.
 
-    A cursor means: everything up to here has been yielded. A page without one must not move the place.
+    A cursor means: everything up to here has been yielded. A page without one must not move the place. `gone` are the
+    keys of mentions that the source says were deleted. `reach`, on a walk's last page, means: everything that was said
+    from then until the walk began has been yielded, but for the `gaps`.
     """
 
     items: list[Item]
     cursor: str | None = None
+    gone: Sequence[str] = ()
+    reach: datetime | None = None
+    gaps: Sequence[Gap] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +45,43 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One page, read: `raws[i]` is what `mentions[i]` was made from."""
+    """One page, read: `raws[i]` is what `mentions[i]` was made from. The rest as the page says."""
 
     mentions: list[Mention]
     raws: list[Item]
     rejected: list[Rejected] = field(default_factory=list)
     cursor: str | None = None
+    gone: Sequence[str] = ()
+    reach: datetime | None = None
+    gaps: Sequence[Gap] = ()
 
 
-class Source(BaseModel, ABC, frozen=True, extra="forbid"):
-    """One place we listen to: its fields are its settings, its two methods its work, its class attributes who it is."""
+class Source(BaseModel, ABC, frozen=True, extra="forbid", coerce_numbers_to_str=True):
+    """One place we listen to: its fields are its settings, its two methods its work, its class attributes who it is.
+
+    What only some places allow are further methods, each with a class attribute that says so: `answer` (the brand's
+    own words inside an item), `gone` (what was deleted) and `reply`.
+    """
 
     label: ClassVar[str]
     docs: ClassVar[str]
     quiet_after: ClassVar[timedelta]
     """A longer silence than this means it is broken."""
+    recheck_after: ClassVar[timedelta | None] = None
+    """How long after it was heard, or last looked at, a mention is looked up again by `gone`; None: it cannot be."""
+    reply_limit: ClassVar[int | None] = None
+    """The most characters of a reply; None: the place takes none from a program."""
+    aside: ClassVar[frozenset[str]] = frozenset()
+    """The settings that change nothing of what is heard: budgets, pace, keys, how deep a first call goes. A source in
+    which another one is changed is read from its start again."""
 
     kind: str
     name: str = Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$", description="Your name for it; unique.")
     brand: str | None = Field(default=None, description="Whose mentions these are, if not the brand of the file.")
+    first_day: date | None = Field(
+        default=None,
+        description="How far back the first call goes, as far as the place lets it. Change it to go again.",
+    )
 
     @abstractmethod
     def pages(self, http: httpx.Client, since: str | None) -> Iterator[Page]:
@@ -67,18 +91,55 @@ class Source(BaseModel, ABC, frozen=True, extra="forbid"):
     def parse(self, item: Item) -> Mention:
         """Meaning only: no network, no clock. Raises on anything strange."""
 
+    def answer(self, item: Item) -> Mention | None:
+        """The brand's own answer that stands inside an item, if there is one; its `parent` is the item's mention.
+
+        No network, no clock; raises on anything strange.
+        """
+        del item
+        return None
+
+    def gone(self, http: httpx.Client, keys: Sequence[str]) -> set[str]:
+        """Which of these mentions were deleted where they were said. Only what is surely gone, never what is unsure."""
+        del http, keys
+        return set()
+
+    def worded(self, mention: Mention, text: str) -> str:
+        """The answer as it stands there in the end, for a person to read before it goes out; worded twice, the same."""
+        del mention
+        return text
+
+    def length(self, text: str) -> int:
+        """The characters of an answer, as the place counts them against `reply_limit`."""
+        return len(text)
+
+    def reply(self, http: httpx.Client, mention: Mention, text: str) -> str:
+        """Answer a mention where it was said, once a person ordered it; the reply's address, or else its id.
+
+        `text` is as `worded`, and at most `reply_limit` characters. The same to the same mention is sent once where the
+        place knows keys.
+        """
+        del http, mention, text
+        raise SettingsError(f"{self.label} takes no replies from a program; answer there by hand")
+
     def place(self, item: Item) -> str:
         """Where a strange item stood, for the person who looks for it; never its text."""
         return str(item.get("id") or item.get("key") or "?")[:100]
 
 
-class Sink(BaseModel, ABC, frozen=True, extra="forbid"):
+class Sink(BaseModel, ABC, frozen=True, extra="forbid", coerce_numbers_to_str=True):
     """One place alerts go to. At least once, with `alert.key` as idempotency key or visible in the message."""
 
     label: ClassVar[str]
     docs: ClassVar[str]
     text_limit: ClassVar[int]
     """The most characters of a stranger's text that one message may carry; cutting is done before `send`."""
+    settles: ClassVar[bool] = False
+    """Whether it is told, too, that a case is settled: it holds a ticket or a page that must end."""
+    answer_settles: ClassVar[bool] = False
+    """Whether the brand's answer settles it already, as it ends a page; a ticket ends only when the case is closed."""
+    honours_key: ClassVar[bool] = False
+    """Whether people find an alert once however often it is sent, for its key, or its case's, is known there."""
 
     kind: str
     name: str = Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$", description="Your name for it; unique.")
@@ -101,7 +162,8 @@ HTML raise on hostile ones; pydantic's ValidationError is a ValueError."""
 def fetch(source: Source, http: httpx.Client, since: str | None) -> Iterator[Batch]:
     """Walk a source and read what it says, a page at a time.
 
-    One strange item is kept aside with its reason. A walk in which nothing could be read raises ChangedError, unless
+    One strange item is kept aside with its reason; if only the brand's answer in it is strange, its mention is heard
+    all the same. A walk in which nothing could be read raises ChangedError, unless
     it goes on from a place and brought only a few items: those may well be strange all by themselves.
     """
     read = strange = 0
@@ -111,15 +173,17 @@ def fetch(source: Source, http: httpx.Client, since: str | None) -> Iterator[Bat
         rejected: list[Rejected] = []
         for item in page.items:
             try:
-                mention = source.parse(item)
+                mentions.append(source.parse(item))
+                raws.append(item)
+                if answer := source.answer(item):
+                    mentions.append(answer)
+                    raws.append(item)
             except STRANGE as error:
                 rejected.append(Rejected(item=_raw(item), place=source.place(item), reason=reason(error)))
-            else:
-                mentions.append(mention)
-                raws.append(item)
         read, strange = read + len(mentions), strange + len(rejected)
         changed = not read and strange >= (1 if since is None else MANY)
-        yield Batch(mentions, raws, rejected, None if changed else page.cursor)
+        batch = Batch(mentions, raws, rejected, page.cursor, page.gone, page.reach, page.gaps)
+        yield replace(batch, cursor=None, reach=None) if changed else batch
     if not read and strange >= (1 if since is None else MANY):
         message = f"{source.name}: none of {strange} items could be read; {source.label} may have changed"
         raise ChangedError(message)

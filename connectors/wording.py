@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from hashlib import sha256
 
 from pipeline.route import Alert
 from pipeline.text import shorten, storable
@@ -9,19 +10,28 @@ from pipeline.text import shorten, storable
 # Control characters but tab and newline; and the marks that reorder a line, with which a stranger can make "exe.gpj"
 # read "jpg.exe". The two plain direction marks (U+200E, U+200F) stay: honest Arabic and Hebrew use them.
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2060-\u2069\ufeff]")
+_PLAIN_REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _WEB = re.compile(r"https?://[^\s<>\"\\^`{|}]+", re.IGNORECASE)
 _URL_LIMIT = 2_000
 
-WHY = {"case": "Why it came to you", "watch": "Why you hear this", "digest": "In short"}
+WHY = {"case": "Why it came to you", "watch": "Why you hear this", "digest": "In short", "solved": "Why it is over"}
 """The heading over `Alert.why`, by `Alert.kind`."""
 
-OPEN = {"case": "Open the mention", "watch": "Have a look", "digest": "Open the report"}
+QUOTES = frozenset({"case", "solved"})
+"""The kinds of `Alert.kind` whose text is a stranger's words, not ours."""
+
+OPEN = {"case": "Open the mention", "watch": "Have a look", "digest": "Open the report", "solved": "Open the mention"}
 """What the link says, by `Alert.kind`."""
 
 
 def visible(text: str) -> str:
     """The text without what cannot be seen but changes the rest: controls, reordering marks, lone surrogates."""
-    return _UNSEEN.sub("", storable(text).replace("\r\n", "\n").replace("\r", "\n")).strip()
+    return bared(text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+
+
+def bared(text: str) -> str:
+    """A piece of a text as `visible` leaves it, with the spaces around it."""
+    return _UNSEEN.sub("", storable(text))
 
 
 def line(text: str, limit: int) -> str:
@@ -68,6 +78,15 @@ def link(alert: Alert) -> str | None:
     """The alert's address if a browser may be sent there (http or https only), else None."""
     url = visible(alert.url or "")
     return url if len(url) <= _URL_LIMIT and _WEB.fullmatch(url) else None
+
+
+def reference(alert: Alert) -> str:
+    """What a desk knows the ticket or page by: the case's key, or the alert's own where it is about no case.
+
+    1..32 letters, digits, "-" and "_", so that it can stand in a tag, a query and a header; what is not so is hashed.
+    """
+    known = alert.case or alert.key
+    return known if _PLAIN_REFERENCE.fullmatch(known) else "C-" + sha256(storable(known).encode()).hexdigest()[:24]
 
 
 def footer(alert: Alert) -> str:

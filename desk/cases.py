@@ -61,17 +61,18 @@ def close_case(
     because: Annotated[str, typer.Option(help="Why it needs no answer any more.")] = "answered",
     settings: Settings = HERE,
 ) -> None:
-    """Close a case, with a reason that stays on it.
+    """Close a case, with a reason that stays on it; its tickets and pages elsewhere end with the next run.
 
     Example: `earful cases close C-7H2QK4MZ5P --because "refunded"`
     """
     from flows.setup import Setup
+    from flows.solved import settling
 
     with in_words():
         setup = Setup.read(context.obj if settings == HERE else settings)
         with setup.store() as store:
             store.migrate()
-            found = store.close(key, because, setup.now())
+            found = store.close(key, because, setup.now(), settling=settling(setup))
     if not found:
         err.print(f"[red]There is no open case {key}.[/] `earful cases` lists them.")
         raise typer.Exit(FAILED)
@@ -120,7 +121,14 @@ def _due(reply_by: datetime, now: datetime) -> Text:
 def _case(file: "CaseFile", alerts: "Sequence[Delivery]") -> dict[str, Any]:
     """A case for a script: what was said in it, newest first, and who was told."""
     told = [
-        {"alert": one.alert.key, "sink": one.alert.sink, "sent_at": one.sent_at, "error": one.error} for one in alerts
+        {
+            "alert": one.alert.key,
+            "sink": one.alert.sink,
+            "state": one.fate,
+            "sent_at": one.sent_at if one.dead_at is None else None,
+            "error": one.error,
+        }
+        for one in alerts
     ]
     mentions = [
         {"mention": said.model_dump(mode="json"), "analysis": judged and judged.model_dump(mode="json")}

@@ -3,16 +3,31 @@
 import json
 import logging
 import sys
-from datetime import date, datetime, time, timedelta
 from importlib.metadata import version as installed_version
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
-from desk import cases, correct, show, why
+from desk import (
+    alerts,
+    backfill,
+    backup,
+    cases,
+    conform,
+    correct,
+    find,
+    forget,
+    judge_again,
+    listen,
+    record,
+    reply,
+    report,
+    show,
+    trends,
+    why,
+)
 from desk.console import FAILED, HERE, UNUSABLE, Json, Settings, err, in_words, out
 from desk.status import status as status_of
 from pipeline.errors import SettingsError
@@ -28,10 +43,23 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.add_typer(cases.app, name="cases")
+app.add_typer(alerts.app, name="alerts")
 app.command()(correct.review)
 app.command()(correct.correct)
 app.command()(correct.learn)
 app.command()(why.why)
+app.command()(conform.conform)
+app.command()(record.record)
+app.command()(reply.reply)
+app.command()(report.report)
+app.command()(backfill.backfill)
+app.command()(backup.backup)
+app.command()(backup.restore)
+app.command()(forget.forget)
+app.command()(judge_again.judge_again)
+app.command()(find.find)
+app.command()(trends.trends)
+app.command()(listen.listen)
 
 
 def main() -> None:
@@ -105,7 +133,7 @@ def try_(
     Example: `earful try hacker-news -n 5`
     """
     from connectors.contract import fetch
-    from flows.listen import signed
+    from flows.collect import signed
     from flows.setup import Setup
     from pipeline.classifier import Reading
 
@@ -122,22 +150,6 @@ def try_(
         mentions = mentions[:most]
         analyses = setup.analyst().analyse([Reading.of(mention) for mention in mentions])
     show.tried(out, setup, list(zip(mentions, analyses, strict=True)), rejected, as_json=as_json)
-
-
-@app.command()
-def listen(settings: Settings = HERE, as_json: Json = False) -> None:
-    """Hear what is new, judge it, open cases and send alerts, once.
-
-    Exit code 0 when all went well, 1 when a source or a sink failed (the others were served), 2 when the settings
-    cannot work. Example for a script: `earful listen --json`. On a schedule: docs/deploy.md.
-    """
-    from desk.run import listen_once
-
-    with in_words():
-        done = listen_once(settings, err)
-    show.listened(out, done, as_json=as_json)
-    if done.failed:
-        raise typer.Exit(FAILED)
 
 
 @app.command("import")
@@ -180,6 +192,22 @@ def _pairs(kind: str, given: list[str]) -> dict[str, str]:
 
 
 @app.command()
+def intake(
+    settings: Settings = HERE,
+    host: Annotated[str, typer.Option(help="Where to listen; put a server with TLS before it.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8700,
+) -> None:
+    """Take what your programs push, signed, for every source of kind intake, until stopped; `listen` then hears it.
+
+    Example: `earful intake --port 8700`
+    """
+    from desk.intake import serve
+
+    with in_words():
+        serve(settings, host, port, out)
+
+
+@app.command()
 def analyse(
     file: Annotated[
         Path, typer.Argument(metavar="IN", help="JSONL, CSV or Parquet, also gzipped, with a column text.")
@@ -209,41 +237,6 @@ def analyse(
     )
     if done.errors:
         raise typer.Exit(FAILED)
-
-
-@app.command()
-def report(
-    settings: Settings = HERE,
-    start: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")] = None,
-    end: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day, included.")] = None,
-    page: Annotated[Path, typer.Option("--out", "-o", help="Where the page is written.")] = Path("report.html"),
-    as_json: Json = False,
-) -> None:
-    """Write a period on one page: report.html. The last seven days if no days are given.
-
-    Example: `earful report --from 2026-10-01 --to 2026-10-31`
-    """
-    from flows.digest import report_of, write
-    from flows.setup import Setup
-    from pipeline.report import render
-
-    with in_words():
-        setup = Setup.read(settings)
-        today = setup.now().astimezone(setup.zone).date()
-        last = end.date() if end else today
-        first = start.date() if start else last - timedelta(days=6)
-        if first > last:
-            err.print(f"[red]--from {first} is after --to {last}[/]")
-            raise typer.Exit(UNUSABLE)
-        with setup.store() as store:
-            store.migrate()
-            measured = report_of(setup, store, _midnight(first, setup.zone), _midnight(last + timedelta(1), setup.zone))
-        write(page, render(measured))
-    show.reported(out, measured, page, as_json=as_json)
-
-
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
-    return datetime.combine(day, time(), tzinfo=zone)
 
 
 @app.command()

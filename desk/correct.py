@@ -113,14 +113,14 @@ def learn(
     the lesson would do harm. Example: `earful learn --dry-run`
     """
     from desk.learning import learnt
-    from flows.learn import learn as learn_from
+    from flows.learn import teach
     from flows.setup import Setup
 
     with in_words():
         setup = Setup.read(settings)
         with setup.store() as store:
             store.migrate()
-        done = learn_from(setup, gold=gold, dry_run=dry_run)
+        done = teach(setup, gold=gold, dry_run=dry_run)
     learnt(out, done, as_json=as_json)
     if not done.good:
         raise typer.Exit(FAILED)

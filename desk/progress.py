@@ -15,14 +15,19 @@ STEPS = {
     "open": "Looking for what needs a reply",
     "case": "Opening cases",
     "send": "Sending alerts",
+    "gone": "Deleting what its authors deleted",
 }
 
 
 class StepProgress(logging.Handler):
-    """Counts what the log records say was done, a line for each step; what failed is printed as it happens."""
+    """Counts what the log records say was done, a line for each step; what failed is printed as it happens.
 
-    def __init__(self, console: Console) -> None:
+    The line of the `first` step is there from the start: before anything is done a run may think for a while.
+    """
+
+    def __init__(self, console: Console, first: str = "hear") -> None:
         super().__init__(logging.INFO)
+        self._first = first
         self._bar = Progress(
             SpinnerColumn(finished_text="[green]✓"),
             TextColumn("{task.description}"),
@@ -40,7 +45,7 @@ class StepProgress(logging.Handler):
         self._logger.setLevel(logging.INFO)
         self._logger.propagate = False
         self._bar.start()
-        self._line("hear")
+        self._line(self._first)
         return self
 
     def __exit__(

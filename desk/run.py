@@ -12,13 +12,14 @@ from connectors.sources.file import File
 from desk import show
 from desk.demo.servers import open_town
 from desk.progress import StepProgress
+from flows.collect import bring_home
 from flows.digest import report_of, write
-from flows.listen import bring_home, listen
+from flows.listen import listen
 from flows.settings import dotted, in_our_words
 from flows.setup import Setup
 from pipeline.errors import SettingsError, told
 from pipeline.report import render
-from pipeline.visit import Visit
+from pipeline.visit import Visit, together
 
 
 def listen_once(settings: Path, console: Console) -> show.Listened:
@@ -36,7 +37,7 @@ def listen_once(settings: Path, console: Console) -> show.Listened:
             mend = "start that server, or unset PREFECT_API_URL to run without one"
             raise SettingsError(f"PREFECT_API_URL: no Prefect server answers there; {mend}") from error
     with setup.store() as store:
-        visits = list({visit.source: visit for visit in store.visits(began, setup.now())}.values())
+        visits = list(together(store.visits(began, setup.now())).values())
         return show.Listened(
             visits=visits,
             judged=progress.counts["judge"],
@@ -76,14 +77,14 @@ def import_once(settings: Path, file: Path, name: str | None, given: Mapping[str
     except ValidationError as error:
         faults = [f"{dotted(where)}: {what}" for where, what in map(in_our_words, error.errors())]
         raise SettingsError("\n".join(faults)) from None
-    began = setup.now()
+    began, keeps = setup.now(), setup.keep.mentions
     with setup.store() as store:
         store.migrate()
     visit = bring_home(setup, source, noted=False)
     with setup.store() as store:
         store.note_visit(visit)
         aside = [(row.place, row.reason) for row in store.rejected(began) if row.source == called]
-    return show.Imported(called, visit, aside)
+    return show.Imported(called, visit, aside, None if keeps is None else began - keeps)
 
 
 def demo_once(folder: Path, page: Path, console: Console) -> None:
@@ -92,7 +93,7 @@ def demo_once(folder: Path, page: Path, console: Console) -> None:
     Writes the report to `page` and keeps its database, alerts and settings in `folder`, anew each time.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for left in ("earful.db", "earful.db-wal", "earful.db-shm", "alerts.jsonl"):
+    for left in ("earful.db", "earful.db-wal", "earful.db-shm", "earful-cache.db", "alerts.jsonl"):
         (folder / left).unlink(missing_ok=True)
     settings = folder / "earful.toml"
     end = datetime.now(UTC)

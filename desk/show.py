@@ -45,11 +45,12 @@ class Listened:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import brought, and the rows it could not read."""
+    """What an import brought, and the rows it could not read; `since` is when the oldest was said that [keep] keeps."""
 
     source: str
     visit: Visit
     rejected: list[tuple[str, str]]
+    since: datetime | None = None
 
 
 def plain(error: object) -> str:
@@ -185,11 +186,23 @@ def listened(out: Console, done: Listened, *, as_json: bool) -> None:
         f"[bold]{new:,}[/] cases opened, [bold]{len(done.sent):,}[/] alerts sent, "
         f"{done.counts.waiting:,} cases wait for an answer"
     )
+    if dead := sum(done.counts.dead.values()):
+        out.print(f"[red]{counted(dead, 'alert')} reached nobody, and will not be tried again[/]: earful alerts --dead")
     reached = Counter((alert.team, alert.sink) for alert in done.sent)
     for (team, sink), number in reached.most_common():
         out.print(f"  {number:>4}  {escape(team or 'watch and digest')} via {sink}")
     for failure in done.failures:
         out.print(f"[red]✗[/] {escape(failure)}", soft_wrap=True)
+
+
+def listened_again(out: Console, done: Listened, at: datetime) -> None:
+    """What one of many runs did, on one line."""
+    new = sum(visit.new for visit in done.visits)
+    out.print(
+        f"{at:%d %b %H:%M:%S}  [bold]{new:,}[/] new, {done.judged:,} judged, {len(done.opened):,} cases opened, "
+        f"{len(done.sent):,} alerts sent; {done.counts.waiting:,} cases wait for an answer",
+        soft_wrap=True,
+    )
 
 
 def summed(out: Console, judged: int, counts: "Counts") -> None:
@@ -229,6 +242,8 @@ def imported(out: Console, done: Imported) -> None:
             out.print(f"  {escape(place)}: {escape(why)}")
         if len(done.rejected) > 20:  # noqa: PLR2004 - as many as fit a screen
             out.print(f"  … and {len(done.rejected) - 20:,} more")
+    if done.since is not None:
+        out.print(f"What was said before {done.since:%d %b %Y} was passed over: \\[keep] keeps no more.")
     out.print("Next: [bold]earful listen[/] judges and routes them.")
 
 

@@ -33,7 +33,8 @@ def section(kind: type[Source] | type[Sink]) -> str:
     lines = [
         f'### {kind.label}: `kind = "{fields["kind"].default}"`\n',
         f"{(getdoc(module) or '').strip() if module else ''}\n",
-        f"Documented at <{kind.docs}>." + quiet(kind) + "\n",
+        f"{getdoc(kind) or ''}\n",
+        f"Documented at <{kind.docs}>." + quiet(kind) + repeated(kind) + "\n",
         "| setting | default | meaning |",
         "| --- | --- | --- |",
         *(row(name, field) for name, field in fields.items() if name != "kind"),
@@ -48,6 +49,13 @@ def quiet(kind: type[Source] | type[Sink]) -> str:
     if not isinstance(after, timedelta) or after > timedelta(days=365):
         return ""
     return f" A silence of more than {after.days} days is told by `watch`."
+
+
+def repeated(kind: type[Source] | type[Sink]) -> str:
+    """What people find where a run died just after an alert went out, and the next sends it again."""
+    if not issubclass(kind, Sink):
+        return ""
+    return f" An alert sent again, after a crash, is found there {'once' if kind.honours_key else 'perhaps twice'}."
 
 
 def row(name: str, field: FieldInfo) -> str:

@@ -2,12 +2,15 @@
 
 from datetime import datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.futures import wait
 
-from flows.listen import SIDE_BY_SIDE, send
+from flows.artifacts import show_report
+from flows.ended import all_of, discreet, ended
+from flows.listen import SIDE_BY_SIDE
+from flows.send import send
 from flows.setup import Setup
 from pipeline.report import Report, measure, render, summary
 from pipeline.route import Alert, alert_key
@@ -17,10 +20,11 @@ USUAL = timedelta(days=28)
 """What a peak is held against: four weeks before the period, even if the period is shorter."""
 
 
-@flow(name="digest", task_runner=SIDE_BY_SIDE, validate_parameters=False, persist_result=False)
-def digest(settings: Path = Path("earful.toml")) -> list[State]:
+@flow(name="digest", task_runner=SIDE_BY_SIDE, persist_result=False)
+@discreet()
+def digest(settings: Path = Path("earful.toml")) -> State[Any]:
     """Write last week's report into the folder of [digest] and tell its sinks."""
-    setup = Setup.read(Path(settings))
+    setup = Setup.read(settings)
     end = last_monday(setup.now().astimezone(setup.zone))
     start = end - timedelta(days=7)
     page = setup.digest.folder / f"{setup.brand.name.lower().replace(' ', '-')}-{start:%Y-%m-%d}.html"
@@ -29,9 +33,8 @@ def digest(settings: Path = Path("earful.toml")) -> list[State]:
         report = report_of(setup, store, start, end)
         write(page, render(report))
         store.put_alerts(word_of(setup, report, page, start))
-    sent = [send.submit(setup, sink) for sink in setup.sinks]
-    wait(sent)
-    return [future.state for future in sent]
+    show_report(setup, report, page)
+    return ended(all_of(setup.sinks, [send.submit(setup, sink) for sink in setup.sinks]))
 
 
 def last_monday(now: datetime) -> datetime:
@@ -42,9 +45,12 @@ def last_monday(now: datetime) -> datetime:
 
 def report_of(setup: Setup, store: Store, start: datetime, end: datetime) -> Report:
     """What was said from `start` (included) to `end` (excluded), measured beside the equal time before it."""
+    usual = start - max(end - start, USUAL)
+    if setup.keep.mentions is not None:  # of what is older only that is left which awaits a reply
+        usual = max(usual, setup.now() - setup.keep.mentions)
     return measure(
         store.judged(start, end),
-        before=store.judged(start - max(end - start, USUAL), start),
+        before=store.judged(usual, start),
         start=start,
         end=end,
         zone=setup.zone,
@@ -53,6 +59,7 @@ def report_of(setup: Setup, store: Store, start: datetime, end: datetime) -> Rep
         cases=store.cases_of(start, end),
         labels={source.name: setup.place(source.name) for source in setup.sources},
         quiet_after={source.name: source.quiet_after for source in setup.sources},
+        coverage=store.coverage(),
         unanalysed=store.counts().unanalysed,
         rejected=store.counts().rejected,
         as_of=setup.now(),

@@ -1,10 +1,15 @@
-"""Learn: from people's corrections, a lesson that is adopted only if it makes nothing worse."""
+"""Learn: weekly if you like. From people's corrections, a lesson that is adopted only if it makes nothing worse."""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from flows.ended import discreet
 from flows.setup import Setup
 from pipeline.errors import SettingsError
 from pipeline.triage.learning import LEAST, REGRESSION, Change, changes, examples, labelled, left_out, readable
@@ -34,7 +39,20 @@ class Learnt:
     why: str
 
 
-def learn(setup: Setup, *, gold: Path | None = None, dry_run: bool = False) -> Learnt:
+@flow(name="learn", persist_result=False)
+@discreet()
+def learn(settings: Path = Path("earful.toml")) -> State[str]:
+    """Learn from the corrections. Fails where the lesson would do harm; too little to learn from is no failure."""
+    setup = Setup.read(settings)
+    with setup.store() as store:
+        store.migrate()
+    done = teach(setup)
+    if done.lesson is not None and not done.good:
+        return Failed(message=f"{done.why} The lesson in use stays.", data=done.why)
+    return Completed(message=done.why, data=done.why)
+
+
+def teach(setup: Setup, *, gold: Path | None = None, dry_run: bool = False) -> Learnt:
     """Learn from the corrections that hold, measure, and let everybody judge by it if nothing is worse beyond noise.
 
     `gold` is a folder with a dev.jsonl of labelled mentions to measure on as well. Two at once do no harm: what was

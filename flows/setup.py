@@ -4,21 +4,25 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Protocol, Self, TypeVar
+from typing import Protocol, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from connectors import AnySink, AnySource
+from connectors.circuits import Circuits
 from connectors.client import open_client
+from connectors.guard import own_hosts
+from connectors.pace import Gate
+from flows.judgement import Judgement
+from flows.keep import Keep
+from flows.manners import Http
 from flows.settings import Fault, Where, fill_in, in_our_words, read_toml, said
 from pipeline.analysis import Analyst
-from pipeline.doubt import MISS_COST
 from pipeline.errors import SettingsError
 from pipeline.route import Duration, Route, When
 from pipeline.triage import second
-from pipeline.triage.judge import Effort
 from pipeline.triage.lesson import Lesson
 from storage.store import Store
 
@@ -67,39 +71,6 @@ class Grave(_Settings):
     sinks: tuple[str, ...] = Field(description="Names of the sinks that are told at once.")
 
 
-MissCost = Annotated[float, Field(gt=0, le=1000)]
-
-
-class Weighed(_Settings):
-    """What counts otherwise for the mentions of one source."""
-
-    miss_cost: MissCost | None = Field(default=None, description="Instead of the one of [judgement].")
-
-
-class Judgement(_Settings):
-    """How hard Earful thinks, and when it asks a person."""
-
-    effort: Effort = Field(
-        default=Effort.AUTO,
-        description="fast: words only; accurate: the slow readers for all; auto: the quicker of them where needed.",
-    )
-    classifier: str | None = Field(
-        default=None,
-        min_length=1,
-        description='Another slow reader: a folder, or "package.module:Class". See docs/classifiers.md.',
-    )
-    miss_cost: MissCost = Field(
-        default=MISS_COST,
-        description="A complaint missed costs as much as this many mentions looked at in vain: see `earful review`.",
-    )
-    sources: dict[str, Weighed] = Field(default={}, description="What counts otherwise for a source, by its name.")
-
-    def miss_cost_of(self, source: str) -> float:
-        """What a miss costs in this source."""
-        own = self.sources[source].miss_cost if source in self.sources else None
-        return self.miss_cost if own is None else own
-
-
 class Cases(_Settings):
     """When a complaint becomes a case, and when it joins one."""
 
@@ -123,20 +94,6 @@ class Digest(_Settings):
     folder: Path = Field(default=Path("reports"), description="Folder the reports are written to.")
 
 
-class Http(_Settings):
-    """How patient we are with other people's servers."""
-
-    attempts: int = Field(
-        default=3, ge=1, le=10, description="Times one request is tried before the source has to wait."
-    )
-    patience: Duration = Field(default=timedelta(seconds=30), description="The longest wait between two tries.")
-    contact: str | None = Field(
-        default=None,
-        pattern=r"^[\x21-\x7e]{1,200}$",
-        description='Where those who run a source can reach you, such as "mailto:you@example.com".',
-    )
-
-
 class Setup(BaseModel):
     """All that is decided before a run. The only place where real things are chosen."""
 
@@ -151,6 +108,7 @@ class Setup(BaseModel):
     grave: Grave
     judgement: Judgement = Judgement()
     cases: Cases = Cases()
+    keep: Keep = Keep()
     watch: Watch = Watch()
     digest: Digest = Digest()
     http_settings: Http = Field(default=Http(), alias="http")
@@ -176,10 +134,18 @@ class Setup(BaseModel):
         """The memory; use it as a context manager."""
         return Store(self.database.get_secret_value())
 
-    def http(self) -> httpx.Client:
-        """The one HTTP client; use it as a context manager."""
+    def http(self, circuits: Circuits | None = None, gate: Gate | None = None) -> httpx.Client:
+        """The one HTTP client; use it as a context manager. Runs share `circuits` and `gate`: see `flows.hosts`."""
         settings = self.http_settings
-        return open_client(attempts=settings.attempts, patience=settings.patience, contact=settings.contact)
+        return open_client(
+            attempts=settings.attempts,
+            patience=settings.patience,
+            contact=settings.contact,
+            allowed={*settings.private_hosts, *own_hosts([*self.sources, *self.sinks])},
+            circuits=circuits or Circuits(self.now),
+            gate=gate,
+            cache=settings.cache_in(self.path.parent),
+        )
 
     def analyst(self, *, taught: bool = True) -> Analyst:
         """Who judges: by the lesson adopted last, unless it shall be as if nothing was `taught`."""
@@ -227,6 +193,12 @@ class Setup(BaseModel):
 def _between(setup: Setup) -> Iterator[Fault]:
     """What is wrong between the parts, each part being right by itself."""
     yield from _same_names(setup)
+    cache = setup.http_settings.cache_in(setup.path.parent)
+    if cache is not None and cache.resolve() in {path.resolve() for path in _files(setup)}:
+        yield ("http", "cache"), "this file is something else already; name one that nothing else is in"
+    if setup.keep.mentions is not None and setup.keep.mentions < setup.cases.open_within:
+        # What is heard again once it is forgotten must open no case again.
+        yield ("keep", "mentions"), "mentions must be kept for at least as long as they open cases (`open_within`)"
     if setup.judgement.classifier is not None:
         try:
             second.named(setup.judgement.classifier)
@@ -246,6 +218,16 @@ def _between(setup: Setup) -> Iterator[Fault]:
     if not setup.grave.sinks:
         yield ("grave", "sinks"), "name at least one sink: a grave signal must reach somebody"
     yield from _out_of_order(setup.routes)
+
+
+def _files(setup: Setup) -> Iterator[Path]:
+    """Every file that the settings name or are."""
+    yield setup.path
+    database = setup.database.get_secret_value()
+    if database.startswith("sqlite:///"):
+        yield Path(database.removeprefix("sqlite:///"))
+    for part in (*setup.sources, *setup.sinks):
+        yield from (value for _, value in part if isinstance(value, Path))
 
 
 def _same_names(setup: Setup) -> Iterator[Fault]:

@@ -19,6 +19,8 @@ from pipeline.triage import Category, Lane, Urgency
 _DRESSING = re.compile(r"^\s*rt\b|https?://\S+|@\S+")
 _NOT_WORDS = re.compile(r"[\W_]+")
 SETTLED = "the author says it is settled"
+DELETED = "deleted by its author"
+"""Why a case needs nobody any more of which nothing is left, and what stands where a stranger's words stood."""
 _SAME_WORDS_FROM = 40
 """Fewer letters than this and two people may well have said the same by chance ("it crashes every time")."""
 
@@ -109,7 +111,7 @@ def decide(
 
     `replied_to` is the case of the mention it replies to, if that belongs to one. Another author in the same thread has
     a case of their own; a repost of the same words has not. A case that was answered or closed is taken up again if its
-    author complains again within `join_within`.
+    author complains again within `join_within`, or if what opened it was deleted and is shown again.
     """
     ours = [case for case in related if case.brand == mention.brand and _recent(case, mention, join_within)]
     if mention.by_brand:
@@ -119,6 +121,9 @@ def decide(
     if not analysis.needs_reply:
         thanked = [case for case in same_author if case.thread == thread_of(mention) and _may_be_settled(case, mention)]
         return Decision(Step.CLOSE, thanked[0]) if thanked and _settled(analysis) else Decision(Step.NOTHING)
+    opened = [case for case in related if case.key == case_key(mention)]
+    if opened:
+        return Decision(Step.JOIN if awaited(opened[0]) else Step.REOPEN, opened[0])
     words = fingerprint(mention.text)
     waiting = [case for case in same_author if awaited(case)]
     reposted = [case for case in ours if words and case.fingerprint == words and awaited(case)]
@@ -166,7 +171,8 @@ def carry_out(
 ) -> tuple[Case, str | None]:
     """The case after a step other than NOTHING, and the occasion to alert somebody for (null: nobody needs to hear).
 
-    A joined case alerts only if it became grave; otherwise one case is one alert until the brand has answered.
+    A joined case alerts only if it became grave; otherwise one case is one alert until the brand has answered. The
+    occasion of one taken up again says when, for the same mention may do so twice: deleted, and shown again.
     """
     case = decision.case
     if case is None:
@@ -178,10 +184,14 @@ def carry_out(
     elif decision.step is Step.CLOSE:
         changes |= {"state": CaseState.CLOSED, "closed_at": mention.said_at, "closed_because": SETTLED}
     elif decision.step is Step.REOPEN:
-        occasion = f"again:{mention.key}"
+        occasion = f"again:{mention.key}:{now.isoformat()}"
         changes |= {"state": CaseState.OPEN, "answered_at": None, "closed_at": None, "closed_because": None}
         changes |= {"reply_by": now + reply_within, "route": route, "team": team}
     if decision.step in {Step.JOIN, Step.REOPEN}:
+        if case.key == case_key(mention):  # what opened it was deleted meanwhile, and whose it was forgotten
+            changes |= {"author": case.author or author_of(mention)}
+            changes |= {"fingerprint": case.fingerprint or fingerprint(mention.text)}
+            occasion = occasion and f"shown:{mention.key}:{now.isoformat()}"
         changes["urgency"] = _graver(case.urgency, _urgency(analysis))
         if set(analysis.grave) - set(case.grave):
             occasion = f"grave:{mention.key}"

@@ -9,6 +9,7 @@ EarfulError
 """
 
 from datetime import timedelta
+from traceback import walk_tb
 from typing import ClassVar
 
 
@@ -19,13 +20,17 @@ class EarfulError(Exception):
 
 
 class TemporaryError(EarfulError):
-    """The machine acts, later: try again, not before `retry_after` where the other side named a time."""
+    """The machine acts, later: try again, not before `retry_after` where the other side named a time.
+
+    `unsure`: it may have been done all the same, for only the answer is missing.
+    """
 
     who_acts: ClassVar[str] = "nobody: Earful tries again by itself"
 
-    def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
-        super().__init__(message, retry_after)
+    def __init__(self, message: str, retry_after: timedelta | None = None, unsure: bool = False) -> None:  # noqa: FBT001, FBT002 - unpickled by position
+        super().__init__(message, retry_after, unsure)
         self.retry_after = retry_after
+        self.unsure = unsure
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -51,6 +56,16 @@ class RecordError(EarfulError):
     """Nobody acts: one strange item is kept raw, counted and passed over."""
 
     who_acts: ClassVar[str] = "nobody: the item is kept aside"
+
+
+def ours(error: Exception) -> EarfulError:
+    """An error of ours as it is; of another's only its class, and where it came up: its words may hold a secret."""
+    if isinstance(error, EarfulError):
+        return error
+    frames = [(str(frame.f_globals.get("__name__")), line) for frame, line in walk_tb(error.__traceback__)]
+    rooms = ("pipeline.", "connectors.", "storage.", "flows.")
+    places = [f" at {module}:{line}" for module, line in frames if module.startswith(rooms)]
+    return EarfulError(type(error).__name__ + "".join(places[-1:]))
 
 
 def told(message: str, who_acts: str | None) -> str:

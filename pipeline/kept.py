@@ -22,7 +22,7 @@ class Kept(dict[str, Answer]):
 
     def __missing__(self, said: str) -> Answer:
         answer = self._answer(said)
-        if len(said) <= _LONGEST and "@" not in said and "/" not in said:
+        if len(said) == 1 or (len(said) <= _LONGEST and "@" not in said and "/" not in said):
             if len(self) >= _MOST:
                 self.clear()
             self[said] = answer

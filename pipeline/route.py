@@ -13,7 +13,7 @@ from sqlmodel import Field as Column
 from sqlmodel import SQLModel
 
 from pipeline.analysis import Analysis
-from pipeline.case import Case
+from pipeline.case import Case, CaseState
 from pipeline.classifier import Reading
 from pipeline.mention import Mention
 from pipeline.triage import Category, Lane, Urgency
@@ -33,7 +33,7 @@ def _duration(value: object) -> object:
     return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
 
 
-_OCCASIONS = {"again": " (the author is back)", "grave": " (now grave)"}
+_OCCASIONS = {"again": " (the author is back)", "shown": " (shown again)", "grave": " (now grave)"}
 _ABOUT = {
     Category.BILLING_PAYMENT: "billing or payment",
     Category.RETURN_REFUND: "return or refund",
@@ -125,11 +125,12 @@ class Alert(SQLModel):
     """A message for one sink, with a key, so that nobody hears it twice.
 
     `text` is a stranger's words, unescaped: every sink escapes it for its own markup. The key is stable over retries.
+    One of kind "solved" says that a case needs nobody any more; only sinks that hold a ticket or a page of it hear it.
     """
 
     key: str
     sink: str
-    kind: Literal["case", "watch", "digest"] = "case"
+    kind: Literal["case", "watch", "digest", "solved"] = "case"
     case: str | None = None
     title: str
     who: str | None = None
@@ -206,6 +207,38 @@ def alerts(
             made_at=made_at,
         )
         for sink in routing.route.sinks
+    ]
+
+
+def solved(
+    case: Case, sinks: Sequence[str], *, mention: Mention | None = None, place: str = "", made_at: datetime
+) -> list[Alert]:
+    """That a settled case needs nobody any more, one for each of these sinks; once each time it is settled.
+
+    `mention` is the answer or the thanks that settled it, said at `place`; None where a person did, at `made_at`. The
+    key rests on that, not on when something was said: many sources tell only the day.
+    """
+    closed = case.state is CaseState.CLOSED
+    act = mention.key if mention else made_at.isoformat()
+    why = case.closed_because if closed else "the brand has answered"
+    title = f"{about(case)} ({'closed' if closed else 'answered'})"
+    return [
+        Alert(
+            key=alert_key(case.key, f"{'closed' if closed else 'answered'}:{act}", sink),
+            sink=sink,
+            kind="solved",
+            case=case.key,
+            title=f"{case.brand}: {title}" if case.brand else title.capitalize(),
+            who=mention.author if mention else None,
+            text=Reading.of(mention).words if mention else "",
+            where=place,
+            why=[why] if why else [],
+            team=case.team,
+            said_at=mention.said_at if mention else None,
+            url=mention.url if mention else None,
+            made_at=made_at,
+        )
+        for sink in sinks
     ]
 
 

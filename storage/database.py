@@ -3,21 +3,23 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import datetime
 from enum import EnumType
 from functools import cache
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
 from sqlite3 import OperationalError as SqliteError
-from types import TracebackType
-from typing import Any, Self, TypeVar, get_args
+from types import NoneType, TracebackType, UnionType
+from typing import Any, Self, TypeVar, Union, get_args, get_origin
 
-from sqlalchemy import URL, Column, Connection, Engine, Row, Table, create_engine, event, make_url
+from sqlalchemy import URL, Column, Connection, Engine, Row, Table, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.pool import StaticPool
 from sqlmodel import SQLModel
 
 from pipeline.errors import RefusedError, SettingsError, TemporaryError
+from pipeline.trusted import trusted
 
 CHUNK = 1000
 """Rows of one statement: enough for bulk speed, few enough for flat memory and every limit on parameters."""
@@ -84,6 +86,12 @@ class Database:
             raise TemporaryError(f"the database {self.place} did not answer: {said}") from error
 
 
+def one_moment(connection: Connection) -> None:
+    """Let all that is asked from here on be of one moment. On SQLite it is anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+
+
 def first_line(error: DBAPIError) -> str:
     """What the driver said, in one line. It knows no password, and the statement's values are hidden."""
     return (str(error.orig).strip().splitlines() or [type(error).__name__])[0]
@@ -104,9 +112,23 @@ def values(noun: SQLModel) -> dict[str, Any]:
 
 
 @cache
-def _enums(noun: type[SQLModel]) -> tuple[str, ...]:
-    kinds = {name: (field.annotation, *get_args(field.annotation)) for name, field in noun.model_fields.items()}
-    return tuple(name for name, types in kinds.items() if any(isinstance(one, EnumType) for one in types))
+def _enums(noun: type[SQLModel]) -> dict[str, EnumType]:
+    return {name: one for name, types in _types(noun).items() for one in types if isinstance(one, EnumType)}
+
+
+@cache
+def _plain(noun: type[SQLModel]) -> bool:
+    """Whether every field is of a type that a column gives back as it is, or an enum."""
+    known = {str, int, float, bool, datetime, NoneType}
+    return all(one in known or isinstance(one, EnumType) for types in _types(noun).values() for one in types)
+
+
+def _types(noun: type[SQLModel]) -> dict[str, tuple[Any, ...]]:
+    """By field, the types of which its value is one."""
+    return {
+        name: get_args(field.annotation) if get_origin(field.annotation) in {Union, UnionType} else (field.annotation,)
+        for name, field in noun.model_fields.items()
+    }
 
 
 def columns(noun: type[SQLModel], table: Table) -> list[Column[Any]]:
@@ -117,7 +139,13 @@ def columns(noun: type[SQLModel], table: Table) -> list[Column[Any]]:
 def made(noun: type[Noun], row: Row[Any], first: int = 0) -> Noun:
     """The noun in a row whose columns from the one numbered `first` on are `columns(noun, …)`."""
     names = noun.model_fields
-    return noun.model_validate(dict(zip(names, row[first : first + len(names)], strict=True)))
+    told = dict(zip(names, row[first : first + len(names)], strict=True))
+    if not _plain(noun):
+        return noun.model_validate(told)
+    for name, kind in _enums(noun).items():
+        if told[name] is not None:
+            told[name] = kind(told[name])
+    return trusted(noun, told)  # it was checked when it was stored, and the columns keep each value's type
 
 
 Thing = TypeVar("Thing")
@@ -170,6 +198,8 @@ def _prepare(connection: SqliteConnection, _: object) -> None:
     _let_read_while_writing(connection)
     # What was committed survives a power cut, so that no alert goes out twice; one sync a batch costs little.
     connection.execute("PRAGMA synchronous = FULL")
+    # What is deleted is overwritten in the file too, not only left out of every answer.
+    connection.execute("PRAGMA secure_delete = ON")
 
 
 def _let_read_while_writing(connection: SqliteConnection) -> None:

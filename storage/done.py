@@ -1,26 +1,27 @@
 """What was done about it: which judgements the case step has seen, and the cases it made of them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Update, and_, func, or_, select, tuple_, update
 
 from pipeline.analysis import Analysis
 from pipeline.case import Case, CaseState
 from pipeline.mention import Mention
-from pipeline.route import Alert
+from pipeline.route import Alert, solved
 from storage.database import chunks, columns, insert, made, values
-from storage.outbox import Outbox, put
+from storage.outbox import Outbox, heard_by, put
 from storage.tables import ANALYSIS, CASE_MENTION, CASES, MENTION, UNHANDLED
 
 _MENTION = columns(Mention, MENTION)
 _ANALYSIS = columns(Analysis, ANALYSIS)
 _CASE = columns(Case, CASES)
-AWAITED = CASES.c.state == str(CaseState.OPEN), CASES.c.answered_at.is_(None)
+_OPEN = CASES.c.state == str(CaseState.OPEN)
+AWAITED = _OPEN, CASES.c.answered_at.is_(None)
 """Open, and the brand has not replied."""
-_ANSWERED = AWAITED[0], CASES.c.answered_at.is_not(None)
+_ANSWERED = _OPEN, CASES.c.answered_at.is_not(None)
 _CLOSED = (CASES.c.state == str(CaseState.CLOSED),)
 _DECIDES = ("mention_key", "version", "lane", "sentiment", "needs_reply")
 """Of a judgement: whose it is, and what says whether a case step is due."""
@@ -43,21 +44,28 @@ class CaseFile:
 class Done(Outbox):
     """The hands' part of the store."""
 
-    def unhandled(self, version: str, since: datetime, limit: int) -> list[tuple[Mention, Analysis]]:
-        """Up to `limit` mentions judged by this version, said at `since` or later, that no case step has seen since.
+    def unhandled(self, since: datetime, limit: int) -> list[tuple[Mention, Analysis]]:
+        """Up to `limit` judged mentions, said at `since` or later, that no case step has seen since they were judged.
 
-        Oldest first; the brand's own words are among them, for they may answer a case.
+        By whatever version. Oldest first; the brand's own words are among them, for they may answer a case.
         """
         question = (
             select(*_MENTION, *_ANALYSIS)
             .join(ANALYSIS, ANALYSIS.c.mention_key == MENTION.c.key)
-            .where(UNHANDLED, ANALYSIS.c.version == version, ANALYSIS.c.said_at >= since)
+            .where(UNHANDLED, ANALYSIS.c.said_at >= since)
             .order_by(ANALYSIS.c.said_at)
             .limit(limit)
         )
+        # One version after the other, as they lie in the index: what was said long ago is not looked at.
+        following = select(func.min(ANALYSIS.c.version)).where(UNHANDLED)
+        rows: list[Row[Any]] = []
         with self._read() as connection:
-            rows = connection.execute(question).all()
-        return [(made(Mention, row), made(Analysis, row, len(_MENTION))) for row in rows]
+            version = connection.scalar(following)
+            while version is not None:
+                rows += connection.execute(question.where(ANALYSIS.c.version == version))
+                version = connection.scalar(following.where(ANALYSIS.c.version > version))
+        judged = ((made(Mention, row), made(Analysis, row, len(_MENTION))) for row in rows)
+        return sorted(judged, key=lambda pair: pair[0].said_at)[:limit]
 
     def mark_handled(self, analyses: Sequence[Analysis]) -> None:
         """The case step has seen these judgements, and none asked for a step.
@@ -68,6 +76,7 @@ class Done(Outbox):
         ordered = sorted(tuple(_plain(one, name) for name in _DECIDES) for one in analyses)
         with self._write() as connection:
             for chunk in chunks(ordered):
+                _hold(connection, [row[0] for row in chunk])
                 connection.execute(update(ANALYSIS).where(seen.in_(chunk)).values(handled=True))
 
     def case(self, key: str) -> Case | None:
@@ -114,6 +123,7 @@ class Done(Outbox):
         `unhandled` gives the mention out again.
         """
         with self._write() as connection:
+            _hold(connection, [analysis.mention_key])
             if (
                 was is not None
                 and _case(connection, select(*_CASE).where(CASES.c.key == was.key).with_for_update()) != was
@@ -127,7 +137,7 @@ class Done(Outbox):
             connection.execute(kept.on_conflict_do_update(index_elements=["key"], set_=latest), values(case))
             link = {"mention_key": analysis.mention_key, "case_key": case.key}
             connection.execute(insert(connection, CASE_MENTION).on_conflict_do_nothing(), link)
-            put(connection, alerts)
+            put(connection, alerts, mention_key=analysis.mention_key)
         return True
 
     def cases(self, limit: int = 50, *, everything: bool = False) -> list[CaseFile]:
@@ -154,12 +164,44 @@ class Done(Outbox):
         with self._read() as connection:
             return [made(Case, row) for row in connection.execute(question)]
 
-    def close(self, case_key: str, because: str, at: datetime) -> bool:
-        """Close an open case; False if there is no open case of this key."""
+    def close(self, case_key: str, because: str, at: datetime, *, settling: Collection[str] = ()) -> bool:
+        """Close an open case; False if there is no open case of this key.
+
+        In the same transaction those of the sinks `settling` that heard of it are told so.
+        """
         closed = {"state": str(CaseState.CLOSED), "closed_at": at, "closed_because": because}
         with self._write() as connection:
-            done = update(CASES).where(CASES.c.key == case_key, CASES.c.state == str(CaseState.OPEN)).values(closed)
-            return connection.execute(done).rowcount == 1
+            return settle(connection, update(CASES).where(CASES.c.key == case_key, _OPEN).values(closed), at, settling)
+
+    def said_in(self, case_key: str) -> list[tuple[Mention, Analysis | None]]:
+        """What was said in a case, newest first, 50 at most; nothing if there is no such case."""
+        case = self.case(case_key)
+        if case is None:
+            return []
+        with self._read() as connection:
+            return _file(connection, case).said
+
+
+def settle(connection: Connection, change: Update, at: datetime, settling: Collection[str]) -> bool:
+    """Close or answer one case as a part of a larger transaction; False if the `change` finds none to change.
+
+    Those of the sinks `settling` that heard of it are told so.
+    """
+    row = connection.execute(change.returning(*_CASE)).first()
+    if row is None:
+        return False
+    case = made(Case, row)
+    put(connection, solved(case, heard_by(connection, case.key, settling), made_at=at))
+    return True
+
+
+def _hold(connection: Connection, mention_keys: Sequence[str]) -> None:
+    """Lock mentions before their judgements and cases, as everybody does who deletes or corrects them.
+
+    So we wait for each other and never deadlock.
+    """
+    said = select(MENTION.c.key).where(MENTION.c.key.in_(mention_keys)).order_by(MENTION.c.key)
+    connection.execute(said.with_for_update(key_share=True))
 
 
 def _plain(analysis: Analysis, name: str) -> Any:  # noqa: ANN401 - of any type

@@ -2,17 +2,22 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import Connection, RowMapping, bindparam, case, func, select
+from sqlalchemy import Connection, RowMapping, bindparam, case, func, or_, select
 
+from pipeline.coverage import Walk
 from pipeline.mention import Mention
 from pipeline.text import storable
 from pipeline.visit import Visit
-from storage.database import Database, chunks, columns, insert, made, values
+from storage.counted import uncount
+from storage.covered import Covered, keep_coverage, known_of
+from storage.database import chunks, columns, insert, made, values
+from storage.forgotten import Forgotten, forget
+from storage.searched import note_words, wipe_words
 from storage.tables import ANALYSIS, BY_BRAND, CURSOR, MENTION, RAW, REJECTED, VISIT
 
 _READ = ("text", "title", "rating", "rating_min", "rating_max", "kind")
@@ -45,18 +50,29 @@ class Rejected:
     heard_at: datetime
 
 
+class Saved(NamedTuple):
+    """What a page changed: how many of its mentions are `new`, and how many were deleted here that it shows as gone."""
+
+    new: int
+    gone: int
+
+
 @dataclass(frozen=True, slots=True)
 class LastVisit:
-    """How it stands with one source: its newest visit, when one last went well, when one last brought anything new."""
+    """How it stands with one source: its newest visit, when one last went well, when one last brought anything new.
+
+    `visits`, `new` and `gone` are sums over the visits that are still known.
+    """
 
     visit: Visit
     success_at: datetime | None
     new_at: datetime | None
     visits: int
     new: int
+    gone: int
 
 
-class Heard(Database):
+class Heard(Forgotten, Covered):
     """The ears' part of the store."""
 
     def cursor(self, source: str) -> str | None:
@@ -73,27 +89,39 @@ class Heard(Database):
         cursor: str | None,
         *,
         heard_at: datetime,
-    ) -> int:
+        gone: Collection[str] = (),
+        settling: Collection[str] = (),
+        walk: Walk | None = None,
+    ) -> Saved:
         """Keep one page: mentions, the raw items `raws[i]` of `mentions[i]`, rejects and cursor, all or nothing.
 
-        Returns how many mentions are new. A known mention with other words or stars was edited: it is replaced and its
+        A known mention with other words or stars was edited: it is replaced and its
         analysis dropped; counts such as likes are refreshed without that. `said_at` and `heard_at` stay as first heard.
-        Of one key twice in a page the last counts. A cursor of None leaves the place where it is.
+        Of one key twice in a page the last counts. A cursor of None leaves the place where it is. What is `gone` where
+        it was said is deleted here; the sinks `settling` hear of a case that ends so. `walk` is which one this page is
+        of, and what it tells of how far back the source is read; until `end_walk` it has not come to its end.
         """
         page = {mention.key: (mention, raw) for mention, raw in zip(mentions, raws, strict=True)}
         # In the order of keys, so that two writers of the same mentions wait for each other and never deadlock.
         pairs = [page[key] for key in sorted(page)]
         with self._write() as connection:
             new = sum(_keep(connection, chunk, heard_at) for chunk in chunks(pairs))
+            if new:
+                note_words(connection)
             for strange in chunks(rejected):
                 rows = [_aside(source, one, heard_at) for one in strange]
                 connection.execute(insert(connection, REJECTED).on_conflict_do_nothing(), rows)
             if cursor is not None:
                 place = insert(connection, CURSOR)
-                moved = {"cursor": place.excluded.cursor, "moved_at": place.excluded.moved_at}
-                row = {"source": source, "cursor": cursor, "moved_at": heard_at}
+                row = {"source": source, "cursor": cursor, "moved_at": heard_at, "began": walk and walk.began}
+                moved = {name: place.excluded[name] for name in row if name != "source"}
                 connection.execute(place.on_conflict_do_update(index_elements=["source"], set_=moved), row)
-        return new
+            deleted = forget(connection, source, gone, at=heard_at, settling=settling)
+            if deleted:
+                wipe_words(connection)
+            if walk is not None and (walk.reach is not None or walk.gaps):
+                keep_coverage(connection, source, known_of(connection, source).after(walk))
+        return Saved(new, deleted)
 
     def mention(self, key: str) -> Mention | None:
         """The mention of this key; None if it was never heard."""
@@ -124,10 +152,37 @@ class Heard(Database):
             return [Rejected(*row) for row in connection.execute(question)]
 
     def note_visit(self, visit: Visit) -> None:
-        """Remember one call at a source, and how it went."""
-        row = values(visit) | {"error": None if visit.error is None else storable(visit.error)}
+        """Remember one call at a source, and how it went; what was said before one that failed is not yet heard.
+
+        Why nobody can look up what was deleted stays as it was.
+        """
+        error = None if visit.error is None else storable(visit.error)
         with self._write() as connection:
-            connection.execute(VISIT.insert(), row)
+            last = select(VISIT.c.unchecked, VISIT.c.unchecked_at).where(VISIT.c.source == visit.source)
+            before = connection.execute(last.order_by(VISIT.c.id.desc()).limit(1)).first()
+            same = {} if before is None else before._asdict()
+            connection.execute(VISIT.insert(), values(visit) | {"error": error} | same)
+            if error is not None:
+                known = known_of(connection, visit.source)
+                broken = known.broken(visit.started_at, visit.ended_at, error)
+                if broken != known:
+                    keep_coverage(connection, visit.source, broken)
+
+    def prune_visits(self, before: datetime) -> int:
+        """Forget the visits that started before; how many.
+
+        Of each source the newest stays, and the newest that was well, and that brought anything new: they say so.
+        """
+        later = VISIT.alias()
+        after = select(later.c.id).where(later.c.source == VISIT.c.source, later.c.id > VISIT.c.id)
+        old = VISIT.delete().where(
+            VISIT.c.started_at < before,
+            after.exists(),
+            or_(VISIT.c.error.is_not(None), after.where(later.c.error.is_(None)).exists()),
+            or_(VISIT.c.new == 0, after.where(later.c.new > 0).exists()),
+        )
+        with self._write() as connection:
+            return connection.execute(old).rowcount
 
     def visits(self, since: datetime, until: datetime | None = None) -> list[Visit]:
         """The visits that started at `since` or later and before `until`, oldest first."""
@@ -146,13 +201,14 @@ class Heard(Database):
                 func.max(case((VISIT.c.new > 0, VISIT.c.ended_at))).label("new_at"),
                 func.count().label("visits"),
                 func.sum(VISIT.c.new).label("new"),
+                func.sum(VISIT.c.gone).label("gone"),
             )
             .group_by(VISIT.c.source)
             .subquery()
         )
         question = select(*columns(Visit, VISIT), *list(standing.c)[1:]).join(standing, VISIT.c.id == standing.c.last)
         with self._read() as connection:
-            return {row.source: LastVisit(made(Visit, row), *row[-4:]) for row in connection.execute(question)}
+            return {row.source: LastVisit(made(Visit, row), *row[-5:]) for row in connection.execute(question)}
 
     def answer_to(self, key: str) -> Mention | None:
         """The first of the brand's own words that reply to this mention; None if there are none."""
@@ -208,11 +264,15 @@ def _grown(mention: Mention, known: RowMapping) -> bool:
 
 def _replace(connection: Connection, mentions: Sequence[Mention]) -> None:
     """Other words under a known key: nothing that was made of the old ones may stay."""
+    keys = [mention.key for mention in mentions]
+    said = select(MENTION.c.key).where(MENTION.c.key.in_(keys)).order_by(MENTION.c.key)
+    connection.execute(said.with_for_update(key_share=True))  # nobody judges them between this and the end
+    uncount(connection, keys)
     rows = [{f"new_{name}": value for name, value in values(mention).items()} for mention in mentions]
     replaced: dict[str, Any] = {name: bindparam(f"new_{name}") for name in Mention.model_fields if name not in _KEPT}
     marked = replaced | {"wording": MENTION.c.wording + 1, "judged": False}
     connection.execute(MENTION.update().where(MENTION.c.key == bindparam("new_key")).values(marked), rows)
-    connection.execute(ANALYSIS.delete().where(ANALYSIS.c.mention_key.in_([mention.key for mention in mentions])))
+    connection.execute(ANALYSIS.delete().where(ANALYSIS.c.mention_key.in_(keys)))
 
 
 def _keep_raw(connection: Connection, page: Sequence[tuple[Mention, Mapping[str, Any]]]) -> None:

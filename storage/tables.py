@@ -9,9 +9,11 @@ from sqlmodel.sql.sqltypes import AutoString
 
 from pipeline.analysis import Analysis
 from pipeline.case import Case, CaseState
+from pipeline.circuit import Circuit
 from pipeline.classifier import Reason
 from pipeline.correction import Correction, Question
 from pipeline.mention import Mention, MentionKind
+from pipeline.reply import Reply
 from pipeline.route import Alert
 from pipeline.sentiment import Feeling
 from pipeline.triage import Category, Factor, Lane, Stage, Touchpoint, Urgency
@@ -27,7 +29,7 @@ METADATA.naming_convention = {
 
 UNJUDGED = text("NOT judged")
 UNHANDLED = text("handled = false")
-WAITING = text("sent_at IS NULL")
+WAITING = text("sent_at IS NULL AND dead_at IS NULL")
 BY_BRAND = text("by_brand")
 HELD = text("NOT replaced")
 """What is left to do, and what the brand said itself. The index and the question must use the same words, or SQLite
@@ -40,12 +42,17 @@ def _left(name: str, todo: object, *columns: str) -> Index:
 
 
 class MentionRow(Mention, table=True):
-    """`wording` counts edits, so that a judgement of the old words is never saved as one of the new."""
+    """`wording` counts edits, so that a judgement of the old words is never saved as one of the new.
+
+    `checked_at` is when somebody last looked whether it still stands where it was said; null: since it was heard.
+    `missed_at` is when it was first not found there, with so many others that it was not believed.
+    """
 
     __tablename__ = "mention"
     __table_args__ = (
         _left("ix_mention_unjudged", UNJUDGED, "said_at"),
         Index("ix_mention_said_at_key", "said_at", "key"),
+        Index("ix_mention_source_heard_at_checked_at", "source", "heard_at", "checked_at"),
         Index(
             "ix_mention_by_brand", "parent", sqlite_where=BY_BRAND, postgresql_where=BY_BRAND, postgresql_using="hash"
         ),
@@ -60,6 +67,8 @@ class MentionRow(Mention, table=True):
     heard_at: datetime
     wording: int
     judged: bool
+    checked_at: datetime | None = None
+    missed_at: datetime | None = None
 
 
 class RawRow(SQLModel, table=True):
@@ -88,13 +97,14 @@ class RejectedRow(SQLModel, table=True):
 
 
 class CursorRow(SQLModel, table=True):
-    """How far a source is read."""
+    """How far a source is read; `began` is when the walk did that moved it, null once that one came to its end."""
 
     __tablename__ = "cursor"
 
     source: str = Field(primary_key=True)
     cursor: str
     moved_at: datetime
+    began: datetime | None
 
 
 class VisitRow(Visit, table=True):
@@ -105,6 +115,30 @@ class VisitRow(Visit, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     started_at: datetime = Field(index=True)
+    gone: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+
+
+class CoverageRow(SQLModel, table=True):
+    """A stretch of time of one source: heard whole, or a gap where it says `why`; see pipeline/coverage.py."""
+
+    __tablename__ = "coverage"
+
+    id: int | None = Field(default=None, primary_key=True)
+    source: str = Field(index=True)
+    start: datetime | None
+    end: datetime
+    why: str | None
+    first_at: datetime
+    told_at: datetime
+    broken: bool
+
+
+class CircuitRow(Circuit, table=True):
+    """A host that failed and has not answered since."""
+
+    __tablename__ = "circuit"
+
+    host: str = Field(primary_key=True)
 
 
 class AnalysisRow(Analysis, table=True):
@@ -130,6 +164,19 @@ class AnalysisRow(Analysis, table=True):
     reasons: list[Reason] = Field(sa_type=JSON)
     said_at: datetime
     handled: bool
+
+
+class ClaimRow(SQLModel, table=True):
+    """A mention that a `judge` has in hand, so that nobody else judges it before `until`.
+
+    No foreign key: it would lock the mention. What is deleted meanwhile is forgotten with the claim, within minutes.
+    """
+
+    __tablename__ = "claim"
+
+    mention_key: str = Field(max_length=512, primary_key=True)
+    judge: str
+    until: datetime
 
 
 class CaseRow(Case, table=True):
@@ -177,6 +224,15 @@ class CorrectionRow(Correction, table=True):
     replaced: bool
 
 
+class ReplyRow(Reply, table=True):
+    """What was answered stays known when the mention is deleted, without its words."""
+
+    __tablename__ = "reply"
+
+    key: str = Field(primary_key=True)
+    mention_key: str = Field(max_length=512, index=True)
+
+
 class LessonRow(SQLModel, table=True):
     """A lesson that was adopted; the one with the highest id counts. `digest` is the SHA-256 of `content`."""
 
@@ -191,7 +247,12 @@ class LessonRow(SQLModel, table=True):
 
 
 class AlertRow(Alert, table=True):
-    """The outbox. A waiting alert may be taken from `next_at` on; taking it moves `next_at` to the end of the lease."""
+    """The outbox. A waiting alert may be taken from `next_at` on; taking it moves `next_at` to the end of the lease.
+
+    `mention_key` is whose words it quotes, null where it quotes nobody, or was made before that was kept.
+    `given` counts how often it was given out to be sent, `attempts` how often it is known how that ended: fewer mean
+    that it may have gone out. `dead_at`: nobody tries it any more; with `sent_at` a person said that this is right.
+    """
 
     __tablename__ = "alert"
     __table_args__ = (
@@ -202,7 +263,7 @@ class AlertRow(Alert, table=True):
 
     key: str = Field(primary_key=True)
     sink: str = Field(primary_key=True)
-    kind: Literal["case", "watch", "digest"] = Field(default="case", sa_type=AutoString)
+    kind: Literal["case", "watch", "digest", "solved"] = Field(default="case", sa_type=AutoString)
     case: str | None = Field(default=None, index=True)
     why: list[str] = Field(default_factory=list, sa_type=JSON)
     urgency: Urgency | None = Field(default=None, sa_type=AutoString)
@@ -212,6 +273,9 @@ class AlertRow(Alert, table=True):
     receipt: str | None
     error: str | None
     who_acts: str | None
+    mention_key: str | None = Field(default=None, max_length=512)
+    given: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    dead_at: datetime | None = None
 
 
 def _table(name: str) -> Table:
@@ -224,8 +288,12 @@ REJECTED = _table("rejected")
 CURSOR = _table("cursor")
 VISIT = _table("visit")
 ANALYSIS = _table("analysis")
+CLAIM = _table("claim")
 CASES = _table("cases")
 CASE_MENTION = _table("case_mention")
 ALERT = _table("alert")
 CORRECTION = _table("correction")
 LESSON = _table("lesson")
+CIRCUIT = _table("circuit")
+COVERAGE = _table("coverage")
+REPLY = _table("reply")

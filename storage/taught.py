@@ -12,6 +12,7 @@ from pipeline.correction import Correction, Question, answered, corrected
 from pipeline.mention import Mention
 from pipeline.triage import Lane
 from pipeline.triage.lesson import Lesson
+from storage.counted import recount, uncount
 from storage.database import Database, chunks, columns, insert, made, values
 from storage.tables import ANALYSIS, CASE_MENTION, CASES, CORRECTION, HELD, LESSON, MENTION
 
@@ -57,7 +58,9 @@ class Taught(Database):
             fresh = _keep(connection, corrections)
             latest = corrected(analysis, held_of(connection, [key]).get(key, []))
             if latest != analysis:
+                uncount(connection, [key])
                 _answer(connection, latest)
+                recount(connection, [key])
             if fresh:
                 _answer_in_case(connection, latest, fresh)
             return latest

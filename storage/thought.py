@@ -1,18 +1,20 @@
-"""What was thought of it: the analyses, what is still to be judged, and everything a report reads."""
+"""What was thought of it: the analyses, and everything a report reads."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, Select, and_, func, select, tuple_, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, and_, func, select, tuple_, update
 
 from pipeline.analysis import Analysis
 from pipeline.correction import corrected
 from pipeline.doubt import Glance
 from pipeline.mention import Mention
-from storage.database import Database, chunks, columns, insert, made, values
+from storage.counted import count, uncount
+from storage.database import chunks, columns, insert, made, values
 from storage.tables import ANALYSIS, MENTION, UNJUDGED
 from storage.taught import held_of, unreviewed
+from storage.unjudged import Unjudged
 
 _MENTION = columns(Mention, MENTION)
 _ANALYSIS = columns(Analysis, ANALYSIS)
@@ -21,32 +23,8 @@ _PAGE = 500
 """Mentions read at once for a report: enough for speed, few enough for flat memory."""
 
 
-class Thought(Database):
+class Thought(Unjudged):
     """The head's part of the store."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        self._handed: dict[str, int] = {}
-
-    def unanalysed(self, version: str, limit: int, *, past: bool = True) -> list[Mention]:
-        """Up to `limit` mentions without an analysis of this version: first those never judged, the oldest first.
-
-        Then, unless the `past` is left out, those that another version judged, the newest of each first: they may
-        still open a case. Empty when all is done; costs no more however much is done.
-        """
-        with self._read() as connection:
-            rows = list(connection.execute(_never_judged().limit(limit)))
-            for other in _others(version) if past else ():
-                if len(rows) < limit:
-                    rows += connection.execute(_judged_otherwise(other).limit(limit - len(rows)))
-        # An edit may come between this and save_analyses: then the analysis is of words nobody says any more.
-        self._handed = {row.key: row.wording for row in rows}
-        return [made(Mention, row) for row in rows]
-
-    def behind(self, version: str) -> int:
-        """How many mentions were judged last by another version than this. Costs no more however much is done."""
-        with self._read() as connection:
-            return sum(connection.scalar(select(func.count()).where(other)) or 0 for other in _others(version))
 
     def save_analyses(self, analyses: Sequence[Analysis]) -> int:
         """Keep these analyses, each instead of any earlier one of its mention; how many were kept.
@@ -62,7 +40,8 @@ class Thought(Database):
         return kept
 
     def _save(self, connection: Connection, analyses: Sequence[Analysis]) -> int:
-        wanted = select(MENTION.c.key, MENTION.c.said_at, MENTION.c.wording, MENTION.c.judged).order_by(MENTION.c.key)
+        names = ("key", "said_at", "wording", "judged", "source", "by_brand")
+        wanted = select(*(MENTION.c[name] for name in names)).order_by(MENTION.c.key)
         asked = wanted.where(MENTION.c.key.in_([analysis.mention_key for analysis in analyses]))
         known = {row.key: row for row in connection.execute(asked.with_for_update(key_share=True))}
         told = held_of(connection, sorted(known))
@@ -73,6 +52,9 @@ class Thought(Database):
                 rows.append(_row(corrected(analysis, told.get(mention.key, [])), mention.said_at))
         if not rows:
             return 0
+        last = {row["mention_key"]: row for row in rows}
+        uncount(connection, [key for key in last if known[key].judged])
+        count(connection, [(known[key], row) for key, row in last.items()])
         fresh = insert(connection, ANALYSIS)
         new = fresh.excluded
         latest: dict[str, Any] = {column.name: new[column.name] for column in ANALYSIS.c if not column.primary_key}
@@ -149,20 +131,6 @@ class Thought(Database):
             question = question.where(MENTION.c.source == source)
         with self._read() as connection:
             return connection.scalar(question) or 0
-
-
-def _never_judged() -> Select[Any]:
-    return select(*_MENTION, MENTION.c.wording).where(UNJUDGED).order_by(MENTION.c.said_at)
-
-
-def _judged_otherwise(other: ColumnElement[bool]) -> Select[Any]:
-    question = select(*_MENTION, MENTION.c.wording).join(ANALYSIS, ANALYSIS.c.mention_key == MENTION.c.key)
-    return question.where(other).order_by(ANALYSIS.c.version.desc(), ANALYSIS.c.said_at.desc())
-
-
-def _others(version: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """Before and after, not unequal: that would read the whole index to find that nothing is left."""
-    return ANALYSIS.c.version < version, ANALYSIS.c.version > version
 
 
 def _row(analysis: Analysis, said_at: datetime) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from connectors.contract import Sink
-from connectors.wording import OPEN, WHY, byline, facts, footer, line, link, reasons, title, visible
+from connectors.wording import OPEN, QUOTES, WHY, byline, facts, footer, line, link, reasons, title, visible
 from pipeline.errors import EarfulError, RefusedError, TemporaryError
 from pipeline.route import Alert
 from pipeline.text import shorten
@@ -78,15 +78,18 @@ class Email(Sink, frozen=True, hide_input_in_errors=True):
     def send(self, http: httpx.Client, alert: Alert) -> str:
         """Hand one alert to the mail server; the receipt is its Message-ID, the same on every try."""
         del http
-        mail = message(alert, self.sender, self.to)
+        mail, begun = message(alert, self.sender, self.to), False
         try:
             with closing(self._dial()) as server:
                 self._greet(server)
+                begun = True
                 refused = server.send_message(mail)
                 with suppress(smtplib.SMTPException, OSError):  # it is delivered: a rude goodbye must not repeat it
                     server.quit()
         except (smtplib.SMTPException, OSError, UnicodeError) as error:
-            raise explained(error, f"smtp {self.host}:{self.port}") from None  # the server may have quoted the login
+            raise explained(
+                error, f"smtp {self.host}:{self.port}", begun=begun
+            ) from None  # the server may have quoted the login
         heard = len(self.to) - len(refused)
         return str(mail["Message-ID"]) + (f" to {heard} of {len(self.to)}" if refused else "")
 
@@ -129,7 +132,7 @@ def message(alert: Alert, sender: str, to: tuple[str, ...]) -> EmailMessage:
 
 def as_text(alert: Alert) -> str:
     """The alert for a reader of plain text; a stranger's words are quoted line by line."""
-    mark = "> " if alert.kind == "case" else ""
+    mark = "> " if alert.kind in QUOTES else ""
     text = shorten(visible(alert.text), Email.text_limit)
     why = "\n".join([f"{WHY[alert.kind]}:", *(f"- {reason}" for reason in reasons(alert))])
     parts = [
@@ -147,7 +150,7 @@ def as_text(alert: Alert) -> str:
 def as_html(alert: Alert) -> str:
     """The alert as a page without images, scripts or anything fetched; Jinja escapes every value."""
     return _PAGES.get_template("email.html.j2").render(
-        kind=alert.kind,
+        quoted=alert.kind in QUOTES,
         title=title(alert, 300),
         byline=byline(alert),
         paragraphs=[part for part in shorten(visible(alert.text), Email.text_limit).split("\n") if part.strip()],
@@ -172,10 +175,11 @@ def address(text: str) -> Address:
         raise ValueError(f"this is no e-mail address: {type(error).__name__}") from None
 
 
-def explained(error: Exception, place: str) -> EarfulError:
+def explained(error: Exception, place: str, *, begun: bool) -> EarfulError:
     """Our error for one of smtplib's: 4xx and a lost line are for later, 5xx and a closed door for the operator.
 
-    Nothing the server wrote is repeated but its numbers: it may have quoted the login or the message.
+    Nothing the server wrote is repeated but its numbers: it may have quoted the login or the message. A mail that was
+    never `begun` has not arrived.
     """
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         code, said = min(error.recipients.values())  # one that is for later speaks for all
@@ -189,9 +193,10 @@ def explained(error: Exception, place: str) -> EarfulError:
             f"{place}: its certificate is not trusted ({error.verify_message}); {_ACT} check host and SSL_CERT_FILE"
         )
     if isinstance(error, OSError) and not isinstance(error, ssl.SSLError | smtplib.SMTPException):
-        return TemporaryError(f"{place}: {error.strerror or type(error).__name__}; {TemporaryError.who_acts}")
+        why = f"{place}: {error.strerror or type(error).__name__}; {TemporaryError.who_acts}"
+        return TemporaryError(why, unsure=begun)
     if isinstance(error, smtplib.SMTPServerDisconnected):
-        return TemporaryError(f"{place}: the server hung up; {TemporaryError.who_acts}")
+        return TemporaryError(f"{place}: the server hung up; {TemporaryError.who_acts}", unsure=begun)
     return RefusedError(f"{place}: {type(error).__name__}; {_ACT} check port, encryption, login and addresses")
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,33 +11,11 @@ import httpx
 from pydantic import Field
 
 from connectors.contract import Sink
+from connectors.durable import keep_name, lock
 from connectors.wording import link, reasons, visible
 from pipeline.errors import RefusedError, TemporaryError
 from pipeline.route import Alert
 from pipeline.text import shorten
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file: BinaryIO) -> None:
-        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
-
-    def _keep_name(folder: Path) -> None:
-        del folder  # Windows writes a new file's name down with the file
-else:
-    import fcntl
-
-    def _lock(file: BinaryIO) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX)
-
-    def _keep_name(folder: Path) -> None:
-        """A new file's name is on disk only when its folder is."""
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
 
 OURS = b'{"key":"'
 """How every line of ours begins."""
@@ -50,6 +27,7 @@ class FileSink(Sink, frozen=True):
     label: ClassVar[str] = "File"
     docs: ClassVar[str] = "https://jsonlines.org"
     text_limit: ClassVar[int] = 20_000
+    honours_key: ClassVar[bool] = True
 
     kind: Literal["file"] = "file"
     path: Path = Field(description="The file, such as alerts.jsonl; made if it is not there. It is only ever added to.")
@@ -94,11 +72,11 @@ def _alone(path: Path) -> Iterator[BinaryIO]:
     """The file, opened for reading and adding, while every other process and thread waits."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as file:
-        _lock(file)  # closing the file gives the lock back, and so does the end of a killed process
+        lock(file)  # closing the file gives the lock back, and so does the end of a killed process
         fresh = file.seek(0, os.SEEK_END) == 0
         yield file
     if fresh:
-        _keep_name(path.parent)
+        keep_name(path.parent)
 
 
 def _write_once(file: BinaryIO, alert: Alert) -> int | None:

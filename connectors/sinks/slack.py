@@ -5,15 +5,27 @@ from typing import Any, ClassVar, Literal
 import httpx
 from pydantic import Field, SecretStr, field_validator
 
-from connectors.client import place
+from connectors.client import place, refused
 from connectors.contract import Sink
-from connectors.wording import OPEN, WHY, byline, facts, footer, link, moment, reasons, title, visible
-from pipeline.errors import ChangedError, RefusedError
+from connectors.wording import OPEN, QUOTES, WHY, byline, facts, footer, link, moment, reasons, title, visible
+from pipeline.errors import ChangedError, EarfulError, RefusedError
 from pipeline.route import Alert
 from pipeline.text import shorten
 
 HEADER_LIMIT = 150
 FIELD_LIMIT = 2_000
+PAUSE = 1.0
+"""Seconds between two messages: https://docs.slack.dev/apis/web-api/rate-limits"""
+
+_MENDS = {
+    "action_prohibited": "an admin of the workspace restricts who may post to this channel; ask there",
+    "channel_is_archived": "the channel is archived; choose another in Slack and copy the new address",
+    "channel_not_found": "the channel is gone; choose another in Slack and copy the new address",
+    "no_service": "the webhook was switched off or removed in Slack; make another and copy its address",
+    "no_team": "the workspace is gone; copy an address of another",
+    "posting_to_general_channel_denied": "only admins may post to this channel; choose another in Slack",
+}
+"""Slack's own words for a refusal, and the mend."""
 
 Block = dict[str, Any]
 
@@ -37,11 +49,13 @@ class Slack(Sink, frozen=True, hide_input_in_errors=True):
 
     def send(self, http: httpx.Client, alert: Alert) -> str:
         """Post one alert; the receipt is Slack's "ok". Slack knows no keys: the key stands in the message."""
+        url = self.url.get_secret_value()
+        own = url.startswith("https://hooks.slack.com/")  # what else speaks Slack's words has not its limit
         answer = http.post(
-            self.url.get_secret_value(),
+            url,
             json=message(alert),
             follow_redirects=False,
-            extensions={"secret_path": True},
+            extensions={"secret_path": True, "pause": PAUSE if own else 0, "explain": _explain},
         )
         where = place(answer.request)
         if not answer.is_success:
@@ -51,6 +65,11 @@ class Slack(Sink, frozen=True, hide_input_in_errors=True):
         if answer.text.strip() != "ok":
             raise ChangedError(f'{where}: answered without the word "ok"; check that the address is one of Slack')
         return "ok"
+
+
+def _explain(answer: httpx.Response) -> EarfulError | None:
+    said = answer.text.strip() if len(answer.content) < FIELD_LIMIT else ""
+    return refused(answer, f"{_MENDS[said]} ({said})") if said in _MENDS else None
 
 
 def message(alert: Alert) -> dict[str, Any]:
@@ -63,7 +82,7 @@ def message(alert: Alert) -> dict[str, Any]:
     if told := byline(alert):
         blocks.append(_context(" · ".join(told)))
     if text := _fit(visible(alert.text), Slack.text_limit):
-        kind = "rich_text_quote" if alert.kind == "case" else "rich_text_section"
+        kind = "rich_text_quote" if alert.kind in QUOTES else "rich_text_section"
         blocks.append(_rich({"type": kind, "elements": [_literal(text)]}))
     if fields := [_field(alert, name, value) for name, value in facts(alert)]:
         blocks.append({"type": "section", "fields": fields})

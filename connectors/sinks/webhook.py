@@ -1,9 +1,6 @@
 """Webhook: one signed request for each alert, as Standard Webhooks 1.0 has it, for anything you run yourself."""
 
-import base64
-import binascii
 import hashlib
-import hmac
 import json
 import re
 import time
@@ -12,20 +9,17 @@ from typing import Any, ClassVar, Literal
 import httpx
 from pydantic import Field, SecretStr, field_validator
 
-from connectors.client import place
+from connectors.client import place, refused
 from connectors.contract import Sink
+from connectors.signature import SigningSecret, sign
 from connectors.wording import line, link, reasons, title, visible
-from pipeline.errors import RefusedError
+from pipeline.errors import EarfulError, RefusedError
 from pipeline.route import Alert
 from pipeline.text import shorten
 
 BODY_LIMIT = 20_000
 """Bytes: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#payload-size"""
 
-SHORTEST_SECRET, LONGEST_SECRET = 24, 64
-"""Bytes, as the specification asks of a random signing secret."""
-
-PREFIX = "whsec_"
 _SAFE_ID = re.compile(r"[A-Za-z0-9_:/@-]{1,200}")
 
 
@@ -35,11 +29,12 @@ class Webhook(Sink, frozen=True, hide_input_in_errors=True):
     label: ClassVar[str] = "Signed webhook"
     docs: ClassVar[str] = "https://www.standardwebhooks.com"
     text_limit: ClassVar[int] = 3_000
+    honours_key: ClassVar[bool] = True
 
     kind: Literal["webhook"] = "webhook"
     url: SecretStr = Field(description="Where to post. Over http:// anybody on the way can read what customers say.")
-    secret: SecretStr = Field(description="Known to the receiver too: whsec_ and 24 to 64 random bytes in base64.")
-    old_secrets: tuple[SecretStr, ...] = Field(
+    secret: SigningSecret = Field(description="Known to the receiver too: whsec_ and 24 to 64 random bytes in base64.")
+    old_secrets: tuple[SigningSecret, ...] = Field(
         default=(), description="Secrets on their way out: while they stand here every message is signed with them too."
     )
 
@@ -49,19 +44,6 @@ class Webhook(Sink, frozen=True, hide_input_in_errors=True):
         if not re.match(r"https?://[^/\s]+", value.get_secret_value()):
             raise ValueError("write the receiver's whole address; it starts with https://")
         return value
-
-    @field_validator("secret", mode="after")
-    @classmethod
-    def _secret(cls, value: SecretStr) -> SecretStr:
-        signing_key(value.get_secret_value())
-        return value
-
-    @field_validator("old_secrets", mode="after")
-    @classmethod
-    def _old_secrets(cls, values: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        for value in values:
-            signing_key(value.get_secret_value())
-        return values
 
     def send(self, http: httpx.Client, alert: Alert) -> str:
         """Post one alert; the receipt is the id it was sent under and the status it was taken with."""
@@ -77,7 +59,7 @@ class Webhook(Sink, frozen=True, hide_input_in_errors=True):
                 "webhook-signature": " ".join(sign(key.get_secret_value(), sent_as, at, content) for key in secrets),
             },
             follow_redirects=False,
-            extensions={"secret_path": True},
+            extensions={"secret_path": True, "explain": _explain},
         )
         where, status = place(answer.request), answer.status_code
         if not answer.is_success:
@@ -85,21 +67,10 @@ class Webhook(Sink, frozen=True, hide_input_in_errors=True):
         return f"{sent_as}: {status}"
 
 
-def signing_key(secret: str) -> bytes:
-    """The bytes of a secret written `whsec_<base64>`. Raises ValueError, without the secret, if it is malformed."""
-    try:
-        key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if not secret.startswith(PREFIX) or not SHORTEST_SECRET <= len(key) <= LONGEST_SECRET:
-        raise ValueError('a secret is "whsec_" and 24 to 64 random bytes in base64: whsec_$(openssl rand -base64 32)')
-    return key
-
-
-def sign(secret: str, sent_as: str, timestamp: int, content: bytes) -> str:
-    """One signature, `v1,<base64 HMAC-SHA256>`, over `id.timestamp.body`; timestamp in seconds since 1970."""
-    signed = b".".join([sent_as.encode(), str(timestamp).encode(), content])
-    return "v1," + base64.b64encode(hmac.new(signing_key(secret), signed, hashlib.sha256).digest()).decode()
+def _explain(answer: httpx.Response) -> EarfulError | None:
+    if answer.status_code == httpx.codes.GONE:
+        return refused(answer, "the receiver wants to hear no more; take this sink out of the settings")
+    return None
 
 
 def webhook_id(key: str) -> str:

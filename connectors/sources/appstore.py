@@ -5,7 +5,8 @@ import json
 import logging
 import re
 from collections.abc import Generator, Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Annotated, ClassVar, Literal
 
@@ -14,15 +15,18 @@ from pydantic import Field, StringConstraints
 
 from connectors.client import Address, items_of, json_of, place
 from connectors.contract import Item, Page, Source
+from pipeline.coverage import Gap
 from pipeline.errors import ChangedError, EarfulError, TemporaryError
 from pipeline.mention import Mention, MentionKind
 from pipeline.text import plain
 
 API = "https://itunes.apple.com"
-DEEPEST = 10
+PAGE, DEEPEST = 50, 10
 """Apple gives 10 pages of 50 reviews for each country and refuses the eleventh."""
 REMEMBERED = 150
 """Reviews of each country kept in the cursor: three pages, to find a whole one again behind new and late reviews."""
+OPENED = datetime(2008, 7, 10, tzinfo=UTC)
+"""The store's first day: no review is older."""
 PAUSE = 1.0
 """Seconds between two requests: the feed's limit is not documented, and the terms forbid to burden Apple's services.
 https://www.apple.com/legal/internet-services/terms/site.html"""
@@ -30,6 +34,16 @@ https://www.apple.com/legal/internet-services/terms/site.html"""
 _FORMS = ("page={page}/id={app}/sortBy=mostRecent/json", "id={app}/sortBy=mostRecent/page={page}/json")
 
 log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Read:
+    """What was read of one country: marks of its reviews, newest first, and how far back that goes."""
+
+    marks: list[str] = field(default_factory=list)
+    oldest: datetime | None = None
+    reach: datetime = OPENED
+    gaps: list[Gap] = field(default_factory=list)
 
 
 class AppStore(Source, frozen=True):
@@ -54,22 +68,25 @@ class AppStore(Source, frozen=True):
         """
         known: dict[str, list[str]] = json.loads(since) if since else {}
         troubles: dict[str, EarfulError] = {}
+        reach, gaps = OPENED, list[Gap]()
         for country in dict.fromkeys(self.countries):
             try:
-                marks = yield from self._country(http, country, known.get(country, []))
+                read = yield from self._country(http, country, known.get(country, []))
             except EarfulError as error:
                 troubles[country] = error
                 if isinstance(error, TemporaryError) and error.retry_after is not None:
                     break
             else:
-                known = {**known, country: marks}
+                known = {**known, country: read.marks}
+                reach, gaps = max(reach, read.reach), gaps + read.gaps
                 yield Page([], cursor=json.dumps(known, sort_keys=True))  # newest first: safe only now
         if troubles:
             raise _together(self.name, troubles)
+        yield Page([], cursor=json.dumps(known, sort_keys=True), reach=reach, gaps=gaps)
 
     def parse(self, item: Item) -> Mention:
         """An entry of the feed, to which `pages` adds its `country` and, if Apple gives no time, `heard_at`."""
-        author = item.get("author") or {}
+        author = _object(item.get("author"))
         votes = _label(item, "im:voteSum")
         return Mention.model_validate(
             {
@@ -80,7 +97,7 @@ class AppStore(Source, frozen=True):
                 "title": _label(item, "title"),
                 "text": _text(item["content"]),
                 "said_at": _label(item, "updated") or item["heard_at"],
-                "url": (item.get("link") or {}).get("attributes", {}).get("href"),
+                "url": _object(_object(item.get("link")).get("attributes")).get("href"),
                 "author": _label(author, "name"),
                 "author_id": _profile(_label(author, "uri")),
                 "rating": float(item["im:rating"]["label"]),
@@ -97,9 +114,11 @@ class AppStore(Source, frozen=True):
         """The store's country and the native id."""
         return f"{item.get('country')}/{_mark(item).partition(':')[0]}"[:100]
 
-    def _country(self, http: httpx.Client, country: str, known: list[str]) -> Generator[Page, None, list[str]]:
+    def _country(self, http: httpx.Client, country: str, known: list[str]) -> Generator[Page, None, _Read]:
         """The new reviews of one country, and at the end the marks to know them by."""
-        marks: list[str] = []
+        read = _Read()
+        full = False
+        first = None if known or self.first_day is None else datetime.combine(self.first_day, time(), UTC)
         for number in range(1, DEEPEST + 1):
             reviews = self._reviews(http, country, number)
             if not reviews and number == 1 and known:
@@ -108,22 +127,51 @@ class AppStore(Source, frozen=True):
                     "If this stays, the app has left that store: take the country out of the settings"
                 )
             if not reviews:
+                self._no_more(read, country, known, full=full)
                 break
             yield Page(reviews)
+            full = len(reviews) >= PAGE
             found = [_mark(review) for review in reviews]
-            marks += found
-            if set(found) <= set(known):
+            if len(found) >= PAGE and set(found) <= set(read.marks):
+                raise ChangedError(f"{self.name}: the store of {country} gives the same page of reviews twice")
+            read.marks += found
+            times = [said for review in reviews if (said := _time(review))]
+            read.oldest = min([*times, read.oldest] if read.oldest else times, default=None)
+            if set(found) <= set(known) or (first and times and max(times) < first):
+                read.reach = first or read.oldest or OPENED
                 break
         else:
-            log.warning("%s: read %d reviews of %s; Apple gives no older ones", self.name, len(marks), country)
-        return (marks + [mark for mark in known if mark not in marks])[:REMEMBERED]
+            self._ended(read, country, first)
+        read.marks = (read.marks + [mark for mark in known if mark not in read.marks])[:REMEMBERED]
+        return read
+
+    def _no_more(self, read: _Read, country: str, known: list[str], *, full: bool) -> None:
+        """An empty page: the end; behind a full page it may be empty for a moment."""
+        if not full:
+            return
+        if known and not set(read.marks) & set(known):
+            raise TemporaryError(
+                f"{self.name}: the store of {country} shows nothing behind {len(read.marks)} new reviews, "
+                f"and those heard before are not among them; {TemporaryError.who_acts}"
+            )
+        if not known:
+            read.reach = read.oldest or OPENED
+            why = f"Apple gave {len(read.marks)} reviews of the store of {country}, and then an empty page"
+            read.gaps = [Gap(None, read.reach, why)]
+
+    def _ended(self, read: _Read, country: str, first: datetime | None) -> None:
+        """Apple gave its last page, and what came before it may be unheard: after another call that is a gap."""
+        log.warning("%s: read %d reviews of %s; Apple gives no older ones", self.name, len(read.marks), country)
+        read.reach = read.oldest or OPENED
+        why = f"Apple gives the newest {len(read.marks)} reviews of the store of {country} and no older ones"
+        read.gaps = [Gap(first, read.reach, why)]
 
     def _reviews(self, http: httpx.Client, country: str, number: int) -> list[Item]:
         """One page. Some apps answer on one form of the address only, and some pages are empty for a moment."""
         for form in _FORMS:
             path = form.format(page=number, app=self.app_id)
-            polite = {"pause": PAUSE} if self.api == API else {}
-            response = http.get(f"{self.api}/{country}/rss/customerreviews/{path}", extensions=polite)
+            asked: dict[str, object] = {"cache": True, **({"pause": PAUSE} if self.api == API else {})}
+            response = http.get(f"{self.api}/{country}/rss/customerreviews/{path}", extensions=asked)
             reviews = [{**entry, **_told(response, country, entry)} for entry in _entries(response)]
             if reviews:
                 return reviews
@@ -152,6 +200,12 @@ def _told(response: httpx.Response, country: str, entry: Item) -> Item:
     return {"country": country, "heard_at": heard.isoformat()}
 
 
+def _object(held: object) -> Item:
+    """What is held; the first where Apple gives a list, nothing where it gives no object."""
+    held = held[0] if isinstance(held, list) and held else held
+    return held if isinstance(held, dict) else {}
+
+
 def _label(item: Item, field: str) -> str | None:
     """Every plain value sits in {"label": value}."""
     held = item.get(field)
@@ -159,9 +213,18 @@ def _label(item: Item, field: str) -> str | None:
     return said if isinstance(said, str) and said else None
 
 
+def _time(item: Item) -> datetime | None:
+    """When a review was written or edited last."""
+    try:
+        told = datetime.fromisoformat(_label(item, "updated") or "")
+    except ValueError:
+        return None
+    return told.astimezone(UTC) if told.tzinfo else None
+
+
 def _text(content: Item) -> str:
     said: str = content["label"]
-    kind = content.get("attributes", {}).get("type")
+    kind = _object(content.get("attributes")).get("type")
     return plain(said) if kind == "html" else said
 
 

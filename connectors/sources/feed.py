@@ -1,34 +1,30 @@
 """RSS and Atom feeds: Google Alerts, blogs, forums, status pages, reviews. No key needed."""
 
-import calendar
-import io
 import json
-import re
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, ClassVar, Literal
-from urllib.parse import parse_qs, parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 
-import feedparser
 import httpx
 from pydantic import Field, SecretStr, field_validator
 
+from connectors import values
 from connectors.client import place
 from connectors.contract import Item, Page, Source
+from connectors.syndication import answered_at, contents_of, document_of, joined, moment_of, text_of, without_mail
+from pipeline.coverage import Gap
 from pipeline.errors import ChangedError, RecordError, RefusedError
 from pipeline.mention import Mention, MentionKind
-from pipeline.text import plain, tidy
+from pipeline.text import tidy
 
 REDIRECTS = 5
 """The most addresses we are sent on to before we stop, as feedparser's guide advises."""
 FOR_GOOD, FOR_NOW = (301, 308), (302, 303, 307)
-EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
-"""No feed is older; an earlier date is a mistake, such as the year 1 or 1970."""
-MAIL = re.compile(r"[^@\s(<]+@[^@\s)>]+\.\w+")
 TRACKING = ("utm_", "fbclid", "gclid", "mc_cid", "mc_eid")
+NEWEST = 3
+"""Entries of which one must be shown at the next call: more than one, since one may be deleted."""
 STARS = 5
 ID_LENGTH = 400  # a longer id is hashed: a key has 512 characters at most
 
@@ -66,37 +62,46 @@ class Feed(Source, frozen=True):
         answer, moved = _ask(http, before.get("url", home), before)
         after: dict[str, Any] = {"of": _hash(home), **({"url": moved} if moved != home else {})}
         if answer.status_code == httpx.codes.NOT_MODIFIED:
-            yield Page([], cursor=_cursor(before | after))
+            yield Page([], cursor=_cursor(before | after), reach=_moment(before.get("reach")))
             return
-        document = _document(answer)
-        heard_at = _heard_at(answer).isoformat()
+        document = document_of(answer)
+        heard_at = answered_at(answer).isoformat()
         known = before.get("known", {})
         items: dict[str, Item] = {}
-        for entry in map(_without_mail, document["entries"]):
+        entries = list(map(without_mail, document["entries"]))
+        shared = _shared_ids(entries)
+        for entry in entries:
             # Some feeds give the same words a new id now and then: the id and the time they were first heard with stay.
-            first_id, first_at = known.get(saying := _saying(entry), (_native_id(entry), heard_at))
+            native = _native_id(entry)
+            native = f"{native}#{_saying(entry)}" if native in shared else native
+            first_id, first_at = known.get(saying := _saying(entry), (native, heard_at))
             told = {"id": first_id, "entry": entry, "language": document["feed"].get("language"), "heard_at": first_at}
             items.setdefault(saying, told)
         after["known"] = {saying: [item["id"], item["heard_at"]] for saying, item in items.items()}
         for field, header in (("etag", "etag"), ("modified", "last-modified")):
-            if header in answer.headers:
+            if header in answer.headers and document["whole"]:  # of one cut short the rest must come again
                 after[field] = answer.headers[header]  # verbatim: it is theirs, not ours to understand
-        yield Page([] if items.keys() <= known.keys() else list(items.values()), cursor=_cursor(after))
+        after["newest"] = _newest(items)
+        gaps = _gaps(before, items)
+        oldest = gaps[0].end if gaps else _oldest(items, datetime.fromisoformat(heard_at))
+        after["reach"] = oldest.isoformat()
+        fresh = [] if items.keys() <= known.keys() else list(items.values())
+        yield Page(fresh, cursor=_cursor(after), reach=oldest, gaps=gaps)
 
     def parse(self, item: Item) -> Mention:
         """One entry as a mention; an undated one, or one from the future, was said when it was heard."""
         entry = item["entry"]
         heard_at = datetime.fromisoformat(item["heard_at"])
-        title = _text(entry.get("title_detail"))
+        title = text_of(entry.get("title_detail"))
         publisher = (entry.get("source") or {}).get("title")
         if title and publisher:
             title = title.removesuffix(f" - {publisher}")  # Google News writes it behind every title
-        text = next(filter(None, map(_text, _contents(entry))), title)
+        text = next(filter(None, map(text_of, contents_of(entry))), title)
         if not text:
             message = "the entry has neither text nor title"
             raise RecordError(message)
-        published, updated = (_time(entry.get(field), heard_at) for field in ("published_parsed", "updated_parsed"))
-        said_at = published or updated or heard_at
+        updated = moment_of(entry.get("updated_parsed"), heard_at)
+        said_at = _said_at(item)
         rating = float(entry["im_rating"]) if entry.get("im_rating") else None
         if rating is not None and not 1 <= rating <= STARS:
             message = f"the rating is off the scale 1 to {STARS}"
@@ -170,7 +175,7 @@ def _ask(http: httpx.Client, url: str, before: dict[str, Any]) -> tuple[httpx.Re
         answer = http.get(url, headers=headers, extensions={"secret_path": True})
         if answer.status_code not in FOR_GOOD + FOR_NOW:
             return answer, settled
-        url = _joined(url, answer.headers.get("location", ""))
+        url = joined(url, answer.headers.get("location", ""))
         if url in seen:
             message = f"{place(answer.request)}: the feed's redirects go in a circle; set its present address"
             raise RefusedError(message)
@@ -184,94 +189,62 @@ def _ask(http: httpx.Client, url: str, before: dict[str, Any]) -> tuple[httpx.Re
     raise RefusedError(message)
 
 
-def _joined(url: str, location: str) -> str:
-    try:
-        return urljoin(url, location)
-    except ValueError:
-        return ""
+def _said_at(item: Item) -> datetime:
+    heard_at = datetime.fromisoformat(item["heard_at"])
+    told = (moment_of(item["entry"].get(field), heard_at) for field in ("published_parsed", "updated_parsed"))
+    return next(filter(None, told), heard_at)
 
 
-def _document(answer: httpx.Response) -> dict[str, Any]:
-    """What a feed says, as JSON would hold it. Anything that is not a feed raises ChangedError."""
-    headers = {"content-type": answer.headers.get("content-type", "application/xml")}
-    try:
-        # BytesIO, since bare bytes are opened as a file's path. No address, since ids would be joined to it and change
-        # when the feed moves. Not sanitised, since `plain` drops markup anyway and would find entities encoded again.
-        read = feedparser.parse(
-            io.BytesIO(answer.content), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
-        )
-        document: dict[str, Any] = json.loads(json.dumps({"feed": read["feed"], "entries": read["entries"]}))
-    except Exception as error:  # noqa: BLE001 - a stranger's bytes may break the library anywhere; one name for it all
-        message = f"{place(answer.request)}: the feed cannot be read ({type(error).__name__})"
-        raise ChangedError(message) from None
-    if not document["entries"] and not (read.get("version") or document["feed"].get("title")):
-        page = "an empty answer" if not answer.content.strip() else "something else, perhaps a web page,"
-        message = f"{place(answer.request)}: {page} came instead of a feed"
-        raise ChangedError(message)
-    base = str(answer.request.url.copy_with(query=None, userinfo=b""))  # the query may be a secret
-    for entry in document["entries"]:
-        entry["link"] = _joined(base, entry["link"]) if entry.get("link") else None
-    return document
+def _moment(told: str | None) -> datetime | None:
+    return datetime.fromisoformat(told) if told else None
 
 
-def _heard_at(answer: httpx.Response) -> datetime:
-    now = datetime.now(UTC)
-    try:
-        told = parsedate_to_datetime(answer.headers.get("date", ""))
-    except ValueError:
-        return now
-    return min(now, told if told.tzinfo else told.replace(tzinfo=UTC))
+def _oldest(items: dict[str, Item], heard_at: datetime) -> datetime:
+    """Since when a feed shows all it has: the time of its oldest entry.
+
+    Of one that gives its newest first but for a pinned one, however old, the time of its last entry.
+    """
+    times = [_said_at(item) for item in items.values()]
+    return times[-1] if times and times[0] < max(times) > times[-1] else min(times, default=heard_at)
 
 
-def _time(parsed: list[int] | None, heard_at: datetime) -> datetime | None:
-    """A time of feedparser's (UTC), or None where there is none or it cannot be true."""
-    if not parsed:
-        return None
-    try:
-        told = datetime.fromtimestamp(calendar.timegm(time.struct_time(parsed)), UTC)
-    except (ValueError, OverflowError):
-        return None
-    return told if EARLIEST <= told <= heard_at + timedelta(days=1) else None
+def _newest(items: dict[str, Item]) -> list[str]:
+    """The ids of a few of the newest entries, of a few entries the half: a pinned one is not among them."""
+    said = sorted(items.values(), key=_said_at, reverse=True)
+    return [item["id"] for item in said[: max(1, min(NEWEST, len(said) // 2))]]
 
 
-def _contents(entry: dict[str, Any]) -> list[dict[str, Any]]:
-    """All that may hold the text, the fullest first."""
-    contents = [
-        content
-        for content in entry.get("content", [])
-        if "text" in content.get("type", "text") or "html" in content["type"]
-    ]
-    return [*contents, entry.get("summary_detail") or {"type": "text/html", "value": entry.get("summary", "")}]
+def _gaps(before: dict[str, Any], items: dict[str, Item]) -> list[Gap]:
+    """A feed shows its newest entries only: if none of them was there before, some came and went in between.
 
-
-def _text(detail: dict[str, Any] | None) -> str:
-    """Decoded exactly once: feedparser took off the XML, and says whether what is left is HTML."""
-    if not detail:
-        return ""
-    value = detail.get("value") or ""
-    return tidy(value) if detail.get("type") == "text/plain" else plain(value)
-
-
-def _without_mail(entry: dict[str, Any]) -> dict[str, Any]:
-    """The entry without its people's mail addresses: nobody needs them, so nobody stores them."""
-    for person in [entry.get("author_detail") or {}, *entry.get("authors", []), *entry.get("contributors", [])]:
-        person.pop("email", None)
-    if entry.get("author"):
-        entry["author"] = MAIL.sub("", entry["author"]).strip(" ()<>")  # "ann@mail.example (Ann)" is Ann
-    return entry
+    What was there before and is pinned tells nothing: one of the newest of then must be there still.
+    """
+    known = before.get("known", {})
+    heard = max((datetime.fromisoformat(heard_at) for _, heard_at in known.values()), default=None)
+    there = set(before.get("newest", ())) or {native for native, _ in known.values()}
+    oldest = min((_said_at(item) for saying, item in items.items() if saying not in known), default=None)
+    if heard is None or oldest is None or heard >= oldest or there & {item["id"] for item in items.values()}:
+        return []
+    return [Gap(heard, oldest, f"the feed shows its newest {len(items)} entries, and none that was new before")]
 
 
 def _language(entry: dict[str, Any], of_feed: str | None) -> str | None:
     details = [*entry.get("content", []), entry.get("summary_detail") or {}, entry.get("title_detail") or {}]
-    declared = next(filter(None, (detail.get("language") for detail in details)), of_feed) or ""
-    code = declared.replace("_", "-").partition("-")[0].strip().lower()
-    return code if len(code) == 2 and code.isascii() and code.isalpha() else None  # noqa: PLR2004 - ISO 639-1
+    return values.language(next(filter(None, (detail.get("language") for detail in details)), of_feed))
 
 
 def _native_id(entry: dict[str, Any]) -> str:
     if given := entry.get("id") or entry.get("link"):
         return str(given)
-    return _hash(entry.get("title"), entry.get("published") or entry.get("updated"), *map(_text, _contents(entry)))
+    return _hash(entry.get("title"), entry.get("published") or entry.get("updated"), *map(text_of, contents_of(entry)))
+
+
+def _shared_ids(entries: list[dict[str, Any]]) -> set[str]:
+    """Ids that a feed gives to entries of other links or times: they tell nothing apart. Two versions share both."""
+    places: dict[str, set[tuple[str, str]]] = {}
+    for entry in entries:
+        places.setdefault(_native_id(entry), set()).add((str(entry.get("link")), str(entry.get("published"))))
+    return {native for native, there in places.items() if len(there) > 1}
 
 
 def _saying(entry: dict[str, Any]) -> str:
@@ -282,7 +255,7 @@ def _saying(entry: dict[str, Any]) -> str:
     link = target(entry.get("link"))
     where = _canonical(link) if link else _native_id(entry)
     fields = (entry.get(field) for field in ("title", "author", "published", "im_rating", "im_version"))
-    return _hash(where, *fields, *map(_text, _contents(entry)))[:16]
+    return _hash(where, *fields, *map(text_of, contents_of(entry)))[:16]
 
 
 def _hash(*parts: str | None) -> str:

@@ -177,6 +177,16 @@ class Gap(BaseModel, frozen=True):
     silent_until: datetime | None
 
 
+class Unheard(BaseModel, frozen=True):
+    """A time of which a source told that something may be missing, and why; `start` is null where nobody knows it."""
+
+    source: str
+    label: str
+    start: datetime | None
+    end: datetime
+    why: str
+
+
 class Before(BaseModel, frozen=True):
     """The period that this one is compared with, and what changed since."""
 
@@ -229,4 +239,5 @@ class Report(BaseModel, frozen=True):
     unanalysed: int
     rejected: int
     gaps: list[Gap]
+    unheard: list[Unheard]
     versions: dict[str, list[str]]

@@ -1,12 +1,46 @@
-"""Gaps: when we may not have heard everything, because a source failed or fell silent."""
+"""Gaps: when we may not have heard everything: a source failed or fell silent, or told that something is missing."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
+from pipeline.coverage import Coverage
+from pipeline.coverage import Gap as Unread
 from pipeline.mention import Mention
-from pipeline.report.figures import Gap
+from pipeline.report.figures import Gap, Unheard
 from pipeline.visit import Visit
+
+DEAF_FROM = timedelta(hours=1)
+"""A source that was read less long ago than this is as good as heard up to now."""
+
+
+def unheard(
+    coverage: Mapping[str, Coverage],
+    labels: Mapping[str, str],
+    start: datetime,
+    end: datetime,
+    *,
+    as_of: datetime | None = None,
+) -> list[Unheard]:
+    """What the sources told that is missing of a period, each source's in order.
+
+    So is what was said since one that is still listened to (it has a label) was last heard whole, if that is long
+    before `as_of`, when the report is made.
+    """
+    found = [
+        Unheard(source=source, label=labels.get(source, source), start=gap.start, end=gap.end, why=gap.why)
+        for source, known in coverage.items()
+        for gap in [*known.unheard, *(_since(known, as_of) if as_of and source in labels else ())]
+        if (gap.start is None or gap.start < end) and gap.end > start
+    ]
+    return sorted(found, key=lambda gap: (gap.label, gap.source, gap.end))
+
+
+def _since(known: Coverage, as_of: datetime) -> list[Unread]:
+    """The time up to now in which nothing was heard and of which nothing was told either."""
+    told = [gap.end for gap in known.unheard]
+    heard = known.until and max([known.until, *told])
+    return [Unread(heard, as_of, "the source was not called since")] if heard and as_of - heard > DEAF_FROM else []
 
 
 class Listening:

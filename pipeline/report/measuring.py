@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 
 from pipeline.analysis import Analysis
 from pipeline.case import Case
+from pipeline.coverage import Coverage
 from pipeline.mention import Mention
 from pipeline.report.clock import answers, call, concerns, urgent
 from pipeline.report.figures import Before, Cell, Day, Peak, Place, Quote, Report, Stretch, Topic, Unjudged
-from pipeline.report.gaps import Listening
+from pipeline.report.gaps import Listening, unheard
 from pipeline.report.quotes import Best, Fans, chosen, order_of, quote
 from pipeline.report.tally import Tally
 from pipeline.sentiment import Feeling
@@ -37,6 +38,7 @@ def measure(
     cases: Sequence[Case] = (),
     labels: Mapping[str, str] | None = None,
     quiet_after: Mapping[str, timedelta] | None = None,
+    coverage: Mapping[str, Coverage] | None = None,
     unanalysed: int = 0,
     rejected: int = 0,
     as_of: datetime | None = None,
@@ -119,6 +121,7 @@ def measure(
         unanalysed=unanalysed,
         rejected=rejected,
         gaps=listening.gaps(visits, named),
+        unheard=unheard(coverage or {}, named, start, end, as_of=now),
         versions={name: sorted(known) for name, known in sorted(tally.versions.items())},
     )
 

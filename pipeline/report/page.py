@@ -13,6 +13,8 @@ SHADED_FROM = 5
 """A cell of the journey with fewer mentions says its number, but is not coloured: its share would be chance."""
 TOLD_MOST = 6
 """So many pressing cases are told in full; the others stand in a table."""
+TOLD_GAPS = 6
+"""So many times of which something may be missing stand in sight; the others are a click away."""
 _TOLD_PEAKS = 4
 """So many days that stood out are told in words; the chart marks all."""
 
@@ -68,6 +70,7 @@ def render(report: Report) -> str:
             touchpoint for touchpoint in (*Touchpoint, None) if any(place[1] == touchpoint for place in cells)
         ],
         told_most=TOLD_MOST,
+        told_gaps=TOLD_GAPS,
         shaded_from=SHADED_FROM,
         confidence=CONFIDENCE,
         false_alarms=FALSE_ALARMS,

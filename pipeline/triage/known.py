@@ -82,15 +82,17 @@ class Features:
     Where they stand and what they add is worked out when it is asked for.
     """
 
-    __slots__ = ("_known", "_length", "_names", "_paired", "_rows", "said")
+    __slots__ = ("_known", "_length", "_names", "_pairs", "_places", "_rows", "said")
 
     def __init__(self, said: Said, known: Known) -> None:
         self.said, self._known = said, known
-        self._names = list(dict.fromkeys(reversed(said.names)))
-        self._paired = list(map(known.pairs.get, pairwise(said.plain)))
-        pairs = dict.fromkeys(self._paired)
-        pairs.pop(None, None)
-        self._rows = np.array([*map(known.__getitem__, self._names), *pairs], dtype=np.intp)
+        self._places: list[int] = []
+        names = said.names
+        # Each name with its first place in the text, each pair with its last.
+        self._names = dict(zip(reversed(names), range(len(names) - 1, -1, -1), strict=True))
+        self._pairs = dict(zip(map(known.pairs.get, pairwise(said.plain)), range(len(names)), strict=False))
+        self._pairs.pop(None, None)
+        self._rows = np.array([*map(known.__getitem__, self._names), *self._pairs], dtype=np.intp)
         self._length = np.float32(np.add.reduce(known.squares.take(self._rows)) ** 0.5 or 1.0)
 
     def shares(self) -> Floats:
@@ -108,11 +110,11 @@ class Features:
 
     def span(self, number: int) -> tuple[int, int]:
         """Where a feature stands: a token at its first place, a pair at its last."""
-        said = self.said
-        if number < len(self._names):
-            return said.span(said.names.index(self._names[number]))
-        last = len(self._paired) - 1 - self._paired[::-1].index(int(self._rows[number]))
-        return said.span(last)[0], said.span(last + 1)[1]
+        if not self._places:
+            self._places = [*self._names.values(), *self._pairs.values()]
+        place = self._places[number]
+        start, end = self.said.span(place)
+        return start, end if number < len(self._names) else self.said.span(place + 1)[1]
 
     def __len__(self) -> int:
         return len(self._rows)

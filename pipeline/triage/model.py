@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.classifier import Reading
+from pipeline.classifier import Reading, Reason
 from pipeline.errors import SettingsError
 from pipeline.sentiment import Feeling, Strength
 from pipeline.triage import Category, Factor, Lane, Stage, Touchpoint, Urgency
@@ -79,15 +79,6 @@ _LEAST = 0.0005
 """A smaller share would be shown as 0."""
 
 
-class Share(NamedTuple):
-    """What one span of the words, or a fact beside them (which has no place), adds to an answer against its rival."""
-
-    text: str
-    start: int | None
-    end: int | None
-    weight: float
-
-
 @dataclass(frozen=True, slots=True)
 class Scored:
     """What the model says of one reading: probabilities by head, and all that is needed to give reasons when asked."""
@@ -143,7 +134,7 @@ class Scored:
         chances = self.probabilities[head]
         return HEADS[head][chances.index(max(chances))]
 
-    def reasons(self, heads: Sequence[str]) -> list[tuple[str, Share]]:
+    def reasons(self, heads: Sequence[str]) -> list[Reason]:
         """For each head the largest shares that speak for its answer against the second best.
 
         Up to three spans that do not overlap, and the stars where there are any. A span of mere grammar ("my", ",") may
@@ -154,23 +145,32 @@ class Scored:
         leading = against.argsort(axis=1, kind="stable")[:, : 6 * _TOP]
         largest = against[_LINES[: len(heads)], leading].tolist()  # lists: numbers one by one are slow
         words, rating = self.reading.words, self.rating
-        found: list[tuple[str, Share]] = []
-        met: dict[int, tuple[int, int, str]] = {}
+        found: list[Reason] = []
+        met: dict[int, tuple[int, int, str] | None] = {}
         for at, (order, shares) in enumerate(zip(leading.tolist(), largest, strict=True)):
             taken: list[tuple[int, int]] = []
             for feature, share in zip(order, shares, strict=True):
-                if share > -_LEAST or len(taken) == _TOP:
+                if share > -_LEAST:
                     break
                 if feature not in met:
                     start, end = self.features.span(feature)
-                    met[feature] = start, end, words[start:end]
-                start, end, span = met[feature]
-                if telling(span) and not any([start < stop and other < end for other, stop in taken]):  # noqa: C419
+                    said = words[start:end]
+                    met[feature] = (start, end, said) if telling(said) else None
+                span = met[feature]
+                if span is None:
+                    continue
+                start, end, said = span
+                for other, stop in taken:
+                    if start < stop and other < end:
+                        break
+                else:
+                    found.append(Reason(field=heads[at], text=said, start=start, end=end, weight=round(-share, 3)))
+                    if len(taken) == _TOP - 1:
+                        break
                     taken.append((start, end))
-                    found.append((heads[at], Share(span, start, end, round(-share, 3))))
             if rating is not None:
                 starred = float(self._stars[chosen[at]] - self._stars[rival[at]])
-                found.append((heads[at], Share(rating, None, None, round(starred, 3))))
+                found.append(Reason(field=heads[at], text=rating, weight=round(starred, 3)))
         return found
 
     def _two(self, head: str) -> tuple[int, int]:

@@ -10,15 +10,15 @@ A phrase is a row of slots, such as `<driver> ..6 stole|nicked ..3 my phone|wall
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache, cached_property, reduce
 from operator import or_
+
+from pipeline.kept import Kept
 
 _TOKEN = re.compile(r"[\w'&]+|[@$£€₹\u2600-\U0001faff]")
 _PLAIN_TOKEN = re.compile(r"[a-z0-9_'&]+|[@$]")
 """A word, the sign of a handle or of money, or a sign beyond plain punctuation, such as an emoji."""
-_MOST_KNOWN, _LONGEST_KNOWN = 20_000, 40
-"""Words that are remembered, and letters of one; all are forgotten when there are more."""
 _LETTERS_A_WORD = 8
 _SLACK = 4
 """Words by which a slot may begin before or end after the word that betrays it."""
@@ -32,12 +32,13 @@ _SIGNS = {"_": "[ ,'-]{1,2}", "-": "[ -]?", "'": "'?", "#": r"[£$€₹]?\d[\d,
 _EAST = "\u3040"
 """Scripts from here on write words without blanks between them."""
 _MONEY = frozenset("£$€₹")
+_NUMBER = "#"
 
 
 class Phrase:
     """One phrase: the name of what it means, and how to find it."""
 
-    __slots__ = ("__dict__", "bars", "beside", "name", "needs", "others", "row")
+    __slots__ = ("__dict__", "bars", "beside", "name", "needs", "order", "others", "row")
 
     def __init__(self, name: str) -> None:
         """`name` is what it means; the rest is filled in by `Phrases`, which knows the lists."""
@@ -48,6 +49,8 @@ class Phrase:
         """Bits of the slots that must have a word in the passage, and of those that must not."""
         self.others: list[tuple[int, int]] = []
         """For each slot of the row but its rarest: its bit, and how many words away from the rarest it may stand."""
+        self.order: list[int] = []
+        """The bits of the slots in the order of the row; empty where any order will do."""
         self.beside: list[tuple[tuple[str, ...], bool]] = []
         """Entries of which one must be there, or none, where bits cannot tell."""
 
@@ -59,6 +62,16 @@ class Phrase:
                     break
             else:
                 return False
+        return True
+
+    def in_order(self, marks: list[int]) -> bool:
+        """Whether words of all its slots stand in the order of the row, two slots perhaps at one word."""
+        place = 0
+        for bit in self.order:
+            while not marks[place] & bit:
+                place += 1
+                if place == len(marks):
+                    return False
         return True
 
     @cached_property
@@ -92,37 +105,34 @@ class Phrases:
         self._rank = {word: rank for rank, word in enumerate(["#", *lists["common"].split()], 1)}
         self._read_before: dict[str, tuple[str, ...]] = {}
         self._bits: dict[str, int] = {}
+        self._placeless = 0
+        """Bits of slots with an entry, such as `which?`, that is no token: the words do not tell where it stands."""
         self._whole: dict[str, int] = {}
         self._begun: dict[str, int] = {}
-        self._known: dict[str, _Known] = {}
+        self._known = Kept(self._learn)
         self._keyed: dict[int, list[_Keyed]] = {}
         for name, text in phrases:
             self._read(name, text)
         self._lengths = sorted({len(begun) for begun in self._begun})
         self._keys = sum(self._keyed)
+        self._order = {key: place for place, key in enumerate(self._keyed)}
 
     def begun(self, passage: str) -> list[Phrase]:
         """The phrases whose every slot has one of its words in a flat passage, near enough to the others."""
-        known = self._known
         tokens = (_PLAIN_TOKEN if passage.isascii() else _TOKEN).findall(passage)
-        try:
-            begins = [known[token] for token in tokens]
-        except KeyError:
-            begins = [self._learn(token) for token in tokens]
+        begins = list(map(self._known.__getitem__, tokens))
         marks = [mark for mark, _ in begins]
         present = reduce(or_, marks, 0)
-        found: list[Phrase] = []
+        found: dict[Phrase, None] = {}
         for place, (_, keyed) in enumerate(begins):
             for needs, bars, phrase in keyed:
-                near = present & needs == needs and not present & bars and phrase.near(marks, place)
-                if near and phrase not in found:
-                    found.append(phrase)
-        return found
+                possible = present & needs == needs and not present & bars and phrase not in found
+                if possible and phrase.near(marks, place):
+                    found[phrase] = None
+        return [phrase for phrase in found if phrase.in_order(marks)]
 
     def _learn(self, token: str) -> "_Known":
         """The slots that a token can betray, and the phrases of which it can fill the rarest."""
-        if token in self._known:
-            return self._known[token]
         parts = {token, *token.split("'"), *token.split("&")} if token < _EAST else set(token)
         if any(map(str.isdecimal, token)):
             parts |= {"#", *re.split(r"\d+", token)}
@@ -133,14 +143,8 @@ class Phrases:
             bits |= self._whole.get(part, 0)
             for length in self._lengths:
                 bits |= self._begun.get(part[:length], 0) if length <= len(part) else 0
-        keys = bits & self._keys
-        keyed = [entry for key, entries in self._keyed.items() if keys & key for entry in entries] if keys else []
-        found = bits, tuple(keyed)
-        if len(self._known) >= _MOST_KNOWN:
-            self._known.clear()
-        if len(token) <= _LONGEST_KNOWN:
-            self._known[token] = found
-        return found
+        keys = sorted(_single(bits & self._keys), key=self._order.__getitem__)
+        return bits, tuple([entry for key in keys for entry in self._keyed[key]])
 
     def _read(self, name: str, text: str) -> None:
         phrase, sign = Phrase(name), ""
@@ -173,6 +177,8 @@ class Phrases:
             phrase.row.pop()
         _, key, stands = min(slots)
         phrase.others = [(bit, abs(at - stands) + _SLACK) for _, bit, at in slots if bit != key]
+        if not any(isinstance(piece, str) and piece.startswith("~") for piece in phrase.row):
+            phrase.order = [bit for _, bit, _ in slots if not bit & self._placeless]
         self._keyed.setdefault(key, []).append((phrase.needs, phrase.bars, phrase))
 
     def _entries(self, piece: str) -> tuple[str, ...]:
@@ -190,8 +196,10 @@ class Phrases:
             bit = self._bits[piece] = 1 << len(self._bits)
             for entry in entries:
                 for word in _forms(self._rarest(entry)):
-                    table = self._begun if word.endswith("*") else self._whole
-                    table[word.rstrip("*")] = table.get(word.rstrip("*"), 0) | bit
+                    table, bare = self._begun if word.endswith("*") else self._whole, word.rstrip("*")
+                    table[bare] = table.get(bare, 0) | bit
+                    if bare != _NUMBER and not _TOKEN.fullmatch(bare):
+                        self._placeless |= bit
         return self._bits[piece]
 
     def _cost(self, entries: Iterable[str]) -> float:
@@ -207,6 +215,13 @@ class Phrases:
 
 _Keyed = tuple[int, int, Phrase]
 _Known = tuple[int, tuple[_Keyed, ...]]
+
+
+def _single(bits: int) -> Iterator[int]:
+    """Each bit that is set, by itself."""
+    while bits:
+        yield bits & -bits
+        bits &= bits - 1
 
 
 @cache

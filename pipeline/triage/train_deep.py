@@ -25,6 +25,7 @@ from torch import nn
 
 from pipeline.classifier import Reading
 from pipeline.triage import labelled, schooling
+from pipeline.triage.grave import grave
 from pipeline.triage.labelled import Row
 from pipeline.triage.model import GRAVE, HEADS
 from pipeline.triage.net import TOKENS, Base, Net, encoder, export, minilm, mpnet, padded
@@ -37,13 +38,14 @@ DECAY = 0.01
 BATCH, POOL = 32, 50
 """Texts in one step; batches of like length are cut out of so many at a time."""
 SCHOOL, SCHOOL_TOKENS = (1, 1e-4, 1e-3), 96
-ROUNDS, LARGE_PACE = ((2, 1e-4, 1e-3), (1, 6e-5, 5e-4)), (1, 5e-5, 1e-3)
+ROUNDS, LARGE_ROUNDS = ((2, 1e-4, 1e-3), (1, 6e-5, 5e-4)), ((1, 5e-5, 1e-3), (1, 3e-5, 5e-4))
 """Our own labels, for the small one and for the large one: epochs, and the largest steps of the transformer and of the
 matrices on it."""
 FEELINGS, FEELINGS_WEIGHT = 3000, 0.3
-"""Texts with a feeling that other people labelled, taught beside our own labels; to the large one half as many."""
+"""Texts with a feeling that other people labelled, taught beside our own labels; to the large one half as many, and in
+its second round a quarter."""
 GRAVE_STRENGTH, GRAVE_WEIGHT = 0.1, 3.0
-"""The inverse of the regularisation of the matrix for grave signals, and what a mention of our own counts there."""
+"""The inverse of the regularisation of the matrix for grave signals, and what a mention written for us counts there."""
 NONE = -100
 """No label."""
 _LEAST = 1e-6
@@ -177,16 +179,14 @@ def hear(net: Net, data: Path) -> None:
     """A matrix for the grave signals, by logistic regression on what the transformer has become.
 
     It stays as it is: there are far fewer grave texts than others, and of most signals nearly all are of our writing.
-    (The small one cannot tell them from ordinary complaints: it heard 164 in the 441 mentions of dev.)
+    (The small one cannot tell them from ordinary complaints: it heard 164 in the 441 mentions of dev.) That most
+    complaints are not grave it learns from those of gold that nobody called critical or a matter of safety or law.
     """
     rows = labelled.graves(data)
-    encode = encoder(net.base, TOKENS)
-    ids = [encode.encode(reading(row), stars=True, emoji=True).ids for row in rows]
-    means = np.zeros((len(ids), net.base.width), dtype=np.float32)
-    net.eval()
-    with torch.inference_mode():
-        for at in _alike(ids, range(len(ids))):
-            means[at] = net.mean(*padded([ids[one] for one in at])).numpy()
+    asked = {row["id"] for row in rows}
+    gold = labelled.gold(data.parents[1] / "gold" / "train.jsonl")
+    rows += [row | {"grave": "none"} for row in gold if row["id"] not in asked and _harmless(row)]
+    means = _means(net, rows)
     spread = means.std(axis=0) + _LEAST
     weights = [GRAVE_WEIGHT if row["dataset"] == "written" else 1.0 for row in rows]
     regression = LogisticRegression(C=GRAVE_STRENGTH, max_iter=500)
@@ -195,6 +195,22 @@ def hear(net: Net, data: Path) -> None:
     net.heads["grave"].weight.data = torch.from_numpy((regression.coef_ / spread).astype(np.float32))
     net.heads["grave"].bias.data = torch.from_numpy(regression.intercept_.astype(np.float32))
     log.info("grave: %d texts", len(rows))
+
+
+def _harmless(row: Row) -> bool:
+    return row["category"] != "safety_legal" and row["urgency"] != "critical" and not grave(row["text"])
+
+
+def _means(net: Net, rows: Sequence[Row]) -> NDArray[np.float32]:
+    """What the transformer makes of each text, as (rows, width)."""
+    encode = encoder(net.base, TOKENS)
+    ids = [encode.encode(reading(row), stars=True, emoji=True).ids for row in rows]
+    means = np.zeros((len(ids), net.base.width), dtype=np.float32)
+    net.eval()
+    with torch.inference_mode():
+        for at in _alike(ids, range(len(ids))):
+            means[at] = net.mean(*padded([ids[one] for one in at])).numpy()
+    return means
 
 
 def small(shared: Path, base: Base) -> Net:
@@ -215,14 +231,16 @@ def small(shared: Path, base: Base) -> Net:
 
 
 def large(shared: Path, base: Base) -> Net:
-    """MPNet, taught our questions in one go: gold twice, our later labels once."""
+    """MPNet, taught our questions: first gold twice and our later labels once, then gold once more, more gently."""
     data = shared / "data" / "train"
     gold = labelled.gold(shared / "gold" / "train.jsonl")
-    torch.manual_seed(SEED)
+    torch.manual_seed(SEED)  # the matrices start at random
     net = Net(base, {head: len(answers) for head, answers in HEADS.items()})
     net.freeze()
-    rows = [*gold, *gold, *labelled.labels(data)]
-    teach(net, own(base, rows, data, random.Random(SEED), FEELINGS // 2), LARGE_PACE, SEED)  # noqa: S311 - texts
+    rounds = ([*gold, *gold, *labelled.labels(data)], FEELINGS // 2), (gold, FEELINGS // 4)
+    for seed, (pace, (rows, feelings)) in enumerate(zip(LARGE_ROUNDS, rounds, strict=True), SEED):
+        torch.manual_seed(seed)
+        teach(net, own(base, rows, data, random.Random(seed), feelings), pace, seed)  # noqa: S311 - texts
     return net
 
 

@@ -5,7 +5,6 @@ the model fast, and the share of each word in an answer exact.
 """
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate
@@ -50,24 +49,23 @@ class Said:
     `plain` are the names as they are; in `names` those that stand after a negation begin with "¬".
     """
 
-    __slots__ = ("_ends", "_parts", "_starts", "_words", "names", "plain")
+    __slots__ = ("_spans", "_words", "names", "plain")
 
     def __init__(self, words: str) -> None:
         self._words = words
-        self._starts: list[int] = []
+        self._spans: list[tuple[int, int]] = []
         self.plain = [token[0] for chunk in map(CHUNKS.__getitem__, words[:READ].split()) for token in chunk]
         self.names = _marked(self.plain) if _negated(self.plain) else self.plain
 
     def span(self, number: int) -> tuple[int, int]:
         """Start and end of a token in the text."""
-        if not self._starts:
+        if not self._spans:
             chunks = self._words[:READ].split()
-            self._parts = [CHUNKS[chunk] for chunk in chunks]
-            self._ends = list(accumulate(map(len, self._parts)))
-            self._starts = _starts(self._words[:READ], chunks)
-        at = bisect_right(self._ends, number)
-        _, first, last = self._parts[at][number - self._ends[at]]
-        return self._starts[at] + first, self._starts[at] + last
+            starts, inside = _starts(self._words[:READ], chunks), map(CHUNKS.__getitem__, chunks)
+            # There may be one start more than there are chunks.
+            both = zip(starts, inside, strict=False)
+            self._spans = [(start + first, start + last) for start, chunk in both for _, first, last in chunk]
+        return self._spans[number]
 
     def tokens(self) -> list[Token]:
         """All tokens in order."""

@@ -3,7 +3,7 @@
 import json
 import logging
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from connectors.client import open_client
 from connectors.contract import Batch, fetch
-from connectors.sources.appstore import REMEMBERED, AppStore
+from connectors.sources.appstore import OPENED, REMEMBERED, AppStore
 from pipeline.errors import ChangedError, EarfulError, RefusedError, TemporaryError
 
 NOON = datetime(2026, 10, 5, 12, tzinfo=UTC)
@@ -219,3 +219,81 @@ def test_a_country_named_twice_is_asked_once() -> None:
     store = Store(us=[review(1)])
     hear(store, None, AppStore(name="r", app_id="99", countries=("us", "US")))
     assert len([path for path in store.asked if "page=1/" in path]) == 1
+
+
+def test_a_walk_says_since_when_all_was_heard_and_what_apple_no_longer_gives() -> None:
+    source = AppStore(name="reviews", app_id="99", countries=("us", "gb"))
+    store = Store(us=[review(n) for n in range(700)], gb=[review(n) for n in range(3)])
+    end = hear(store, None, source)[-1]
+    oldest = NOON + timedelta(minutes=200)
+    assert end.reach == oldest, "of all countries the one that was read the least far"
+    (gap,) = end.gaps
+    assert (gap.start, gap.end) == (None, oldest)
+    assert gap.why == "Apple gives the newest 500 reviews of the store of us and no older ones"
+    store.reviews["us"].append(review(701))
+    after = hear(store, end.cursor, source)[-1]
+    assert not after.gaps
+    assert after.reach == NOON + timedelta(minutes=601), "down to a page that is known whole"
+
+
+def test_an_empty_page_before_any_known_review_keeps_the_place_until_the_page_is_back() -> None:
+    class Hole(Store):
+        hole = True
+
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            if self.hole and "page=2/" in request.url.path + "/":
+                return httpx.Response(200, json={"feed": {}})
+            return super().handle_request(request)
+
+    source = SOURCE.model_copy(update={"countries": ("us",)})
+    store = Hole(us=[review(n) for n in range(20)])
+    before = hear(store, None, source)[-1]
+    store.reviews["us"] += [review(100 + n) for n in range(140)]
+    batches: list[Batch] = []
+    with (
+        open_client(attempts=1, transport=store, sleep=lambda _: None) as http,
+        pytest.raises(TemporaryError, match="shows nothing behind 50 new reviews"),
+    ):
+        batches.extend(fetch(source, http, before.cursor))
+    assert [batch.cursor for batch in batches if batch.cursor] == []
+    store.hole = False
+    assert set(range(100, 240)) <= set(keys(hear(store, before.cursor, source)))
+    store.hole = True
+    first = hear(store, None, source)[-1]
+    assert first.reach == NOON + timedelta(minutes=190), "a first walk does not claim what it cannot know"
+    assert "then an empty page" in first.gaps[0].why
+
+
+def test_a_list_for_an_object_and_a_null_cost_nothing() -> None:
+    href = "https://itunes.apple.com/us/review?id=99"
+    links: list[Any] = [{"attributes": {"href": href}}, [{"attributes": {"href": href}}, {"attributes": {}}]]
+    assert [SOURCE.parse(review(1, link=link, country="us")).url for link in links] == [href, href]
+    for nothing in (None, [], {"attributes": None}, [None]):
+        content = {"label": "It crashes.", "attributes": None}
+        mention = SOURCE.parse(review(1, link=nothing, author=nothing, content=content, country="us"))
+        assert (mention.url, mention.author, mention.text) == (None, None, "It crashes.")
+
+
+def test_a_store_that_was_read_to_its_end_was_heard_since_it_opened() -> None:
+    end = hear(Store(us=[review(1)], gb=[review(2)], de=[review(3)]))[-1]
+    assert (end.reach, list(end.gaps)) == (OPENED, [])
+
+
+def test_a_first_day_ends_the_first_walk_at_a_page_before_it() -> None:
+    store = Store(us=[review(n * 60) for n in range(480)])
+    first = date(2026, 10, 20)
+    source = AppStore(name="reviews", app_id="99", countries=("us",), first_day=first)
+    batches = hear(store, None, source)
+    assert batches[-1].reach == datetime(2026, 10, 20, tzinfo=UTC)
+    heard = {mention.said_at for batch in batches for mention in batch.mentions}
+    wanted = {NOON + timedelta(hours=n) for n in range(480) if NOON + timedelta(hours=n) >= batches[-1].reach}
+    assert wanted <= heard
+    assert len(heard) < 300
+
+
+def test_a_full_page_that_comes_again_is_named_and_moves_no_place() -> None:
+    same = httpx.MockTransport(lambda _: httpx.Response(200, json={"feed": {"entry": [review(n) for n in range(50)]}}))
+    batches, error = hear_and_fail(same)
+    assert isinstance(error, ChangedError)
+    assert "the same page of reviews twice" in str(error)
+    assert [batch.cursor for batch in batches if batch.cursor] == []

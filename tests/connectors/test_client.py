@@ -10,8 +10,8 @@ import httpx
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from connectors import client
-from connectors.client import Address, items_of, json_of, open_client
+from connectors import wire
+from connectors.client import Address, SecureAddress, items_of, json_of, open_client
 from pipeline.errors import ChangedError, EarfulError, RefusedError, SettingsError, TemporaryError
 from tests.connectors.answers import URL, answering, raising, status
 
@@ -54,6 +54,16 @@ def test_everything_httpx_can_raise_becomes_one_of_our_errors(kind: type[Excepti
     ):
         http.get(URL)
     assert "sesame" not in str(caught.value)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_only_what_was_told_may_have_been_done_where_the_answer_is_lost(method: str) -> None:
+    with (
+        open_client(attempts=1, transport=raising(httpx.ReadTimeout("?"))) as http,
+        pytest.raises(TemporaryError) as caught,
+    ):
+        http.request(method, URL)
+    assert caught.value.unsure is (method == "POST")
 
 
 def test_the_walk_over_httpx_errors_sees_them_all() -> None:
@@ -156,7 +166,7 @@ def test_we_say_who_we_are() -> None:
 
 
 def test_no_answer_fills_our_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "LARGEST_BODY", 1000)
+    monkeypatch.setattr(wire, "LARGEST_BODY", 1000)
     bomb = httpx.Response(200, headers={"content-encoding": "gzip"}, content=gzip.compress(b" " * 100_000))
     for answer in (httpx.Response(200, content=b" " * 1001), bomb):
         transport, _ = answering(answer)
@@ -209,4 +219,13 @@ def test_an_address_in_the_settings_is_one() -> None:
     assert adapter.validate_python("https://example.org/v1/") == "https://example.org/v1"
     for wrong in ("example.org", "ftp://example.org", "https://", "http://a:b:c"):
         with pytest.raises(ValidationError, match="write an address like"):
+            adapter.validate_python(wrong)
+
+
+def test_an_address_a_key_is_sent_to_is_read_by_nobody_on_the_way() -> None:
+    adapter = TypeAdapter(SecureAddress)
+    for right in ("https://example.org", "http://127.0.0.1:8080", "http://localhost", "http://[::1]:9"):
+        assert adapter.validate_python(right + "/") == right
+    for wrong in ("http://example.org", "http://localhost.example.org", "http://127.0.0.1@example.org"):
+        with pytest.raises(ValidationError, match="starts with https"):
             adapter.validate_python(wrong)

@@ -2,11 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from threading import Thread
 
 import httpx
 import pytest
 
 from connectors.client import open_client
+from connectors.pace import Pace
 from pipeline.errors import EarfulError, TemporaryError
 from tests.connectors.answers import URL, answering, never, raising, status
 
@@ -64,6 +66,17 @@ def test_retry_after_wins_over_our_own_waits() -> None:
     assert slept == [7]
 
 
+@pytest.mark.parametrize("told", ["0", "0.01", "Sun, 06 Nov 1994 08:49:37 GMT"])
+def test_a_host_that_asks_for_no_time_is_not_asked_again_at_once(told: str) -> None:
+    slept: list[float] = []
+    transport, _ = answering(status(429, retry_after=told))
+    with open_client(transport=transport, sleep=slept.append) as http, pytest.raises(TemporaryError):
+        http.get(URL)
+    first, second = slept
+    assert 0.5 <= first <= 1
+    assert 1 <= second <= 2
+
+
 def test_a_longer_retry_after_than_our_patience_is_raised_at_once() -> None:
     transport, asked = answering(status(429, retry_after="3600"))
     with open_client(transport=transport, sleep=never) as http, pytest.raises(TemporaryError) as caught:
@@ -108,9 +121,9 @@ def test_every_way_to_ask_for_patience_is_understood() -> None:
 
 def test_nonsense_in_retry_after_is_no_wait() -> None:
     for nonsense in ("", "soon", "nan", "inf", "-inf", "1e300", "Thu, 99 Foo 2026"):
-        assert asked_to_wait(retry_after=nonsense) in {None, timedelta(0)}, nonsense
-    assert asked_to_wait(retry_after="-5") == timedelta(0)
-    assert asked_to_wait(retry_after="Sun, 06 Nov 1994 08:49:37 GMT") == timedelta(0), "long past"
+        assert asked_to_wait(retry_after=nonsense) is None, nonsense
+    assert asked_to_wait(retry_after="-5") is None
+    assert asked_to_wait(retry_after="Sun, 06 Nov 1994 08:49:37 GMT") is None, "long past"
 
 
 def test_a_reset_time_says_nothing_where_nothing_was_throttled() -> None:
@@ -129,3 +142,25 @@ def test_a_polite_pause_is_kept_between_two_requests_to_one_host() -> None:
         http.get("https://one.example/")
     assert len(slept) == 1
     assert 0 < slept[0] <= 1
+
+
+def test_all_threads_of_a_process_keep_one_pause_between_them() -> None:
+    clock = [0.0]
+
+    def sleep(seconds: float) -> None:
+        clock[0] += seconds
+
+    pace = Pace(sleep, lambda: clock[0])
+    transport, _ = answering(status(200))
+
+    def work() -> None:
+        with open_client(transport=transport, gate=pace) as http:
+            for _ in range(3):
+                http.get(URL, extensions={"pause": 2.0})
+
+    threads = [Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert clock[0] == 11 * 2.0, "twelve requests, eleven pauses"

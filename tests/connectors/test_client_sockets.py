@@ -3,59 +3,21 @@
 import gzip
 import json
 import socket
-import ssl
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
-from connectors import client
+from connectors import wire
 from connectors.client import json_of, open_client
 from pipeline.errors import RefusedError, SettingsError, TemporaryError
 from tests.connectors.answers import never
+from tests.connectors.serving import Answer, reply
 from tests.connectors.sinks.receivers import certificate
-
-Answer = Callable[[BaseHTTPRequestHandler], None]
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[[Answer], str]]:
-    """Starts a server that answers every GET by a function; its address."""
-    servers: list[ThreadingHTTPServer] = []
-
-    def start(respond: Answer, tls: ssl.SSLContext | None = None) -> str:
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                respond(self)
-
-            def log_message(self, *args: object) -> None:
-                """Say nothing."""
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads = True
-        if tls:
-            server.socket = tls.wrap_socket(server.socket, server_side=True)
-        servers.append(server)
-        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        return f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}/here"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
-def reply(handler: BaseHTTPRequestHandler, code: int, body: bytes = b"", **headers: str) -> None:
-    handler.send_response(code)
-    for name, value in {"Content-Length": str(len(body)), **headers}.items():
-        handler.send_header(name.replace("_", "-"), value)
-    handler.end_headers()
-    handler.wfile.write(body)
 
 
 def test_a_slow_answer_is_temporary(serve: Callable[[Answer], str]) -> None:
@@ -70,7 +32,7 @@ def test_a_slow_answer_is_temporary(serve: Callable[[Answer], str]) -> None:
 def test_a_body_that_drips_for_ever_is_given_up(
     serve: Callable[[Answer], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "LONGEST_BODY", timedelta(seconds=0.1))
+    monkeypatch.setattr(wire, "LONGEST_ANSWER", timedelta(seconds=0.1))
 
     def drip(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)

@@ -4,6 +4,8 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.client import open_client
-from connectors.contract import fetch
+from connectors.contract import Batch, fetch
 from connectors.sources.hackernews import CEILING, EDITABLE, HackerNews
 from pipeline.errors import ChangedError, TemporaryError
 from pipeline.mention import MentionKind
@@ -189,3 +191,120 @@ def test_a_comment_belongs_to_its_story_and_its_parent() -> None:
     assert (mention.kind, mention.thread, mention.parent) == (MentionKind.COMMENT, "hackernews:1", "hackernews:2")
     assert (mention.title, mention.text) == ("Shoes?", "Hike shoes\n\nrock")
     assert mention.url == "https://news.ycombinator.com/item?id=3"
+
+
+def moment(second: int) -> datetime:
+    return datetime.fromtimestamp(second, UTC)
+
+
+def last(source: HackerNews, algolia: httpx.BaseTransport, since: str | None = None) -> tuple[int, Batch]:
+    """How many were heard, and the last page."""
+    with open_client(attempts=1, transport=algolia) as http:
+        batches = list(fetch(source, http, since))
+    return sum(len(batch.mentions) for batch in batches), batches[-1]
+
+
+def test_the_first_call_goes_back_so_many_pages_and_says_since_when_all_was_heard() -> None:
+    algolia = Algolia([comment(n, NOON + n) for n in range(1_000)])
+    heard, end = last(SOURCE.model_copy(update={"first_pages": 3}), algolia)
+    assert heard == 296, "a page begins with what was said in the last two seconds of the one before"
+    assert end.reach == moment(NOON + 1_000 - 296 + 1), "of the oldest second perhaps not all was read"
+    assert end.cursor == str(NOON + 999)
+
+
+def test_a_first_day_is_reached_however_many_pages_it_takes() -> None:
+    algolia = Algolia([comment(n, NOON - n * 3600) for n in range(300)])
+    day = moment(NOON).date() - timedelta(days=5)
+    source = SOURCE.model_copy(update={"first_pages": 1, "first_day": date(day.year, day.month, day.day)})
+    heard, end = last(source, algolia)
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    assert heard == sum(moment(hit["created_at_i"]) >= start for hit in algolia.hits)
+    assert end.reach == start
+    assert last(source, algolia, end.cursor)[1].reach == moment(NOON) - EDITABLE, "later calls go on as ever"
+
+
+def test_one_time_that_cannot_be_neither_jumps_nor_makes_deaf_nor_ends_a_walk() -> None:
+    for place, strange in ((0, 4_102_444_800), (50, 5), (99, 5), (7, 10**15)):
+        hits = [comment(n, NOON - n) for n in range(300)]
+        told = dict(hits[place], created_at_i=strange)
+
+        def answer(request: httpx.Request, hits: list[Hit] = hits, told: Hit = told) -> httpx.Response:
+            found = re.search(r"created_at_i<=(\d+)", request.url.params["numericFilters"])
+            left = [hit for hit in hits if found is None or hit["created_at_i"] <= int(found[1])]
+            page = int(request.url.params["page"])
+            shown = [told if hit["objectID"] == told["objectID"] else hit for hit in left]
+            return httpx.Response(200, json={"hits": shown[page * 100 : page * 100 + 100]})
+
+        with open_client(transport=httpx.MockTransport(answer)) as http:
+            batches = list(fetch(SOURCE, http, None))
+        heard = {mention.key for batch in batches for mention in batch.mentions}
+        assert len(heard) == (299 if strange == 10**15 else 300), "the strange one itself only where it is a time"
+        assert batches[-1].cursor == str(NOON - (place == 0)), "the next walk asks from the newest credible time on"
+        assert batches[-1].reach == moment(NOON - 299)
+
+
+def test_a_place_that_cannot_be_is_as_none() -> None:
+    assert len(hear(Algolia([comment(1, NOON)]), str(10**15))[0]) == 1
+
+
+def test_a_phrase_is_found_as_words_and_not_within_one() -> None:
+    source = HackerNews(name="hn", phrase="C++")
+    hits = [comment(1, NOON, "Rust basics"), comment(2, NOON, "I like c++.")]
+    with open_client(transport=Algolia(hits)) as http:
+        assert [each.key for batch in fetch(source, http, None) for each in batch.mentions] == ["hackernews:2"]
+
+
+def test_what_one_second_hides_is_told_as_a_gap() -> None:
+    _, end = last(SOURCE, Algolia([*(comment(n, NOON) for n in range(1_200)), comment(5_000, NOON - 5)]))
+    (gap,) = end.gaps
+    assert (gap.start, gap.end) == (moment(NOON), moment(NOON + 1))
+    assert "more than 1,000 hits in one second" in gap.why
+
+
+def test_a_search_that_gives_the_same_page_for_ever_is_named_and_not_followed() -> None:
+    same = httpx.MockTransport(lambda _: httpx.Response(200, json={"hits": [comment(n, NOON + n) for n in range(100)]}))
+    with open_client(transport=same) as http, pytest.raises(ChangedError, match="the same page of its search twice"):
+        list(fetch(SOURCE, http, None))
+
+
+def test_what_says_it_is_deleted_or_is_not_there_at_all_is_gone_and_what_is_dead_is_not() -> None:
+    items: dict[str, Any] = {
+        "1": {"id": 1, "type": "comment", "by": "ann", "text": "Hike shoes"},
+        "2": {"id": 2, "type": "comment", "deleted": True},
+        "3": None,
+        "4": {"id": 4, "type": "comment", "by": "ann", "dead": True},
+    }
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert request.url.host == "hacker-news.firebaseio.com"
+        item = items[request.url.path.split("/")[-1].removesuffix(".json")]
+        return httpx.Response(200, content=json.dumps(item).encode())
+
+    with open_client(transport=httpx.MockTransport(answer), sleep=lambda _: None) as http:
+        gone = SOURCE.gone(http, [f"hackernews:{native}" for native in items])
+    assert gone == {"hackernews:2", "hackernews:3"}
+
+
+def test_a_lookup_that_answers_no_item_is_named() -> None:
+    for text in ("[]", "7", "<html>", ""):
+        transport = httpx.MockTransport(lambda _, text=text: httpx.Response(200, text=text))
+        with open_client(transport=transport, sleep=lambda _: None) as http, pytest.raises(ChangedError):
+            SOURCE.gone(http, ["hackernews:1"])
+
+
+def test_recorded_items_tell_which_are_gone(shared: Path) -> None:
+    recorded = json.loads((shared / "fixtures/hackernews/firebase_items.json").read_text("utf-8"))["interactions"]
+    said = {each["request"]["url"].rpartition("/")[2].removesuffix(".json"): each["response"] for each in recorded}
+    items = {native: told["json"] if "json" in told else json.loads(told["text"]) for native, told in said.items()}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        item = items[request.url.path.split("/")[-1].removesuffix(".json")]
+        return httpx.Response(200, content=json.dumps(item).encode())
+
+    with open_client(transport=httpx.MockTransport(answer), sleep=lambda _: None) as http:
+        gone = SOURCE.gone(http, [f"hackernews:{native}" for native in items])
+    assert gone == {
+        f"hackernews:{native}" for native, item in items.items() if item is None or item.get("deleted") is True
+    }
+    assert "hackernews:21501055" in gone
+    assert "hackernews:1000" not in gone

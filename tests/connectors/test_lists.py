@@ -34,3 +34,9 @@ def test_an_unknown_setting_is_refused() -> None:
     adapter: TypeAdapter[Source] = TypeAdapter(AnySource)
     with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
         adapter.validate_python({"kind": "hackernews", "name": "hn", "phrase": "Hike", "phrases": "Hike"})
+
+
+def test_a_number_that_is_a_name_may_be_written_as_one() -> None:
+    adapter: TypeAdapter[Source] = TypeAdapter(AnySource)
+    source = adapter.validate_python({"kind": "steam", "name": "steam", "app_id": 291480})
+    assert source == adapter.validate_python({"kind": "steam", "name": "steam", "app_id": "291480"})

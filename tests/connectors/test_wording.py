@@ -1,12 +1,13 @@
 """Wording: the same words for every sink, and nothing in them that cannot be seen."""
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.wording import byline, facts, footer, line, link, moment, reasons, title, visible
+from connectors.wording import byline, facts, footer, line, link, moment, reasons, reference, title, visible
 from pipeline.route import Alert
 from pipeline.triage import Urgency
 
@@ -25,6 +26,18 @@ def test_reordering_marks_controls_and_half_characters_are_taken_out() -> None:
 def test_joined_emoji_and_honest_direction_marks_stay() -> None:
     for text in ["👩‍👩‍👧‍👦", "שלום\u200f!", "a\tb\nc"]:
         assert visible(text) == text
+
+
+@given(st.text(alphabet=st.characters(), min_size=1))
+def test_a_reference_fits_into_a_tag_a_query_and_a_header(case: str) -> None:
+    known = reference(BARE.model_copy(update={"case": case}))
+    assert re.fullmatch(r"[A-Za-z0-9_-]{1,32}", known)
+    assert known == reference(BARE.model_copy(update={"case": case}))
+
+
+def test_a_case_is_referred_to_by_its_own_key_and_an_alert_about_none_by_its() -> None:
+    assert reference(BARE.model_copy(update={"case": "C-7H2QK4MZ5P"})) == "C-7H2QK4MZ5P"
+    assert reference(BARE.model_copy(update={"key": "alert_0123456789abcdef01234567"})).startswith("alert_0123")
 
 
 @given(st.text(alphabet=st.characters()), st.integers(1, 50))

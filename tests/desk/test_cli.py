@@ -17,20 +17,20 @@ def earful(*words: object) -> Result:
 
 def heard(town: Town) -> None:
     """What a run of the flow leaves behind, without Prefect's server."""
-    from flows import listen  # noqa: PLC0415 - the desk is tested without it elsewhere
+    from flows import collect, judge  # noqa: PLC0415 - the desk is tested without it elsewhere
 
     setup = town.setup()
     with setup.store() as store:
         store.migrate()
     for source in setup.sources:
-        listen.bring_home(setup, source)
-    listen.analyse.fn(setup)
-    listen.open_cases.fn(setup)
+        collect.bring_home(setup, source)
+    judge.analyse.fn(setup)
+    judge.open_cases.fn(setup)
 
 
 def test_help_names_every_command_and_each_has_its_own_help() -> None:
-    commands = ["init", "check", "try", "listen", "import", "analyse", "cases", "report", "status", "demo"]
-    commands += ["review", "correct", "learn"]
+    commands = ["init", "check", "try", "listen", "import", "analyse", "cases", "alerts", "report", "status", "demo"]
+    commands += ["review", "correct", "learn", "backfill"]
     whole = earful("--help").output
     for command in commands:
         assert command in whole

@@ -11,7 +11,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from desk.cli import app
-from flows import listen
+from flows import collect
+from flows import judge as judging
 from pipeline.correction import SAID_SO
 from pipeline.triage.learning import LEAST
 from tests.town import PLAINT, PRAISE, Town
@@ -26,8 +27,8 @@ def earful(*words: object) -> Result:
 def judge(town: Town) -> None:
     """Judge and open cases, without Prefect's server."""
     setup = town.setup()
-    listen.analyse.fn(setup)
-    listen.open_cases.fn(setup)
+    judging.analyse.fn(setup)
+    judging.open_cases.fn(setup)
 
 
 def hear(town: Town) -> None:
@@ -36,7 +37,7 @@ def hear(town: Town) -> None:
     with setup.store() as store:
         store.migrate()
     for source in setup.sources:
-        listen.bring_home(setup, source)
+        collect.bring_home(setup, source)
     judge(town)
 
 
@@ -161,7 +162,7 @@ def test_a_mention_that_is_not_there_or_not_judged_is_said(heard: Town) -> None:
     source = setup.source("survey")
     rows = (heard.folder / "survey.csv").read_text("utf-8")
     (heard.folder / "survey.csv").write_text(rows.replace("Absolutely love", "Absolutely adore"), "utf-8")
-    listen.bring_home(setup, source)
+    collect.bring_home(setup, source)
     with heard.store() as store:
         waiting = store.unanalysed("none", 9)
     edited = next(one.key for one in waiting if "adore" in one.text)
@@ -377,7 +378,7 @@ def test_where_nothing_was_looked_at_the_review_says_what_waits_and_refuses_a_so
     with setup.store() as store:
         store.migrate()
     for source in setup.sources:
-        listen.bring_home(setup, source)
+        collect.bring_home(setup, source)
     words = ("review", "-s", town.settings, "--days", 3650)
     assert "4 wait to be judged: earful listen" in " ".join(earful(*words).output.split())
     assert "2 wait to be judged" in " ".join(earful(*words, "--source", "survey").output.split())

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from flows.listen import LEASE
+from flows.send import LEASE
 from tests.town import Town
 
 STEPS = """
 import logging, os, signal, sys
 from datetime import datetime, timedelta, UTC
 from pathlib import Path
-from flows import listen
+from flows import collect, judge, send as sending
 from flows.setup import Setup
 
 # The same steps as the flow, without Prefect's server, which remembers nothing for us. The process kills itself,
@@ -38,11 +38,11 @@ setup = Setup.read(Path(sys.argv[1]))
 with setup.store() as store:
     store.migrate()
 for source in setup.sources:
-    listen.bring_home(setup, source)
-listen.analyse.fn(setup)
-listen.open_cases.fn(setup)
+    collect.bring_home(setup, source)
+judge.analyse.fn(setup)
+judge.open_cases.fn(setup)
 for sink in setup.sinks:
-    listen.send.fn(setup, sink)
+    sending.send.fn(setup, sink)
 """
 
 

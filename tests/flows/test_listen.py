@@ -1,17 +1,17 @@
-from collections.abc import Sequence
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from prefect.client.schemas.objects import State
 
+from flows import collect as collecting
 from flows import listen as listening
-from flows.listen import listen, pause
-from pipeline.analysis import Analysis
+from flows.listen import listen
+from flows.send import pause
+from flows.setup import Setup
 from pipeline.errors import RefusedError, TemporaryError
 from pipeline.mention import Mention
-from pipeline.route import Alert
-from pipeline.triage.lesson import Example, learn
 from tests.town import Town
 
 pytestmark = pytest.mark.usefixtures("prefect_api")
@@ -74,6 +74,27 @@ def test_a_broken_source_fails_the_run_after_the_others_were_served(town: Town, 
         assert store.counts().waiting == 4
 
 
+def test_what_was_heard_is_alerted_while_a_slow_source_is_still_out(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alerted: list[int] = []
+    usual = Town.rss
+
+    def slow(forum: Town) -> bytes:
+        end = time.monotonic() + 20
+        while len(forum.logged()) < 2 and time.monotonic() < end:
+            time.sleep(0.05)
+        alerted.append(len(forum.logged()))
+        return usual(forum)
+
+    monkeypatch.setattr(listening, "MOST_WAITED", timedelta(seconds=0.5))
+    monkeypatch.setattr(Town, "rss", slow)
+    town.write(plaints=4, praise=0)
+    assert run(town).is_completed()
+    assert alerted == [2], "the survey's complaints, before the forum has answered"
+    assert len({key for key, _ in town.hooks}) == len(town.hooks) == 4
+
+
 def test_a_sink_that_is_down_delays_its_own_alerts_only_and_then_hears_each_once(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,7 +104,7 @@ def test_a_sink_that_is_down_delays_its_own_alerts_only_and_then_hears_each_once
     assert len(town.logged()) == 4
     assert town.hooks == []
     town.broken.clear()
-    monkeypatch.setattr(listening.Setup, "now", lambda _: datetime.now(UTC) + timedelta(hours=2))
+    monkeypatch.setattr(Setup, "now", lambda _: datetime.now(UTC) + timedelta(hours=2))
     assert run(town).is_completed()
     assert len({key for key, _ in town.hooks}) == len(town.hooks) == 4
     assert len(town.logged()) == 4
@@ -102,69 +123,6 @@ def test_a_new_version_of_the_classifiers_judges_again_but_opens_no_second_case(
     assert len(town.hooks) == 4
 
 
-def taught(town: Town, words: str) -> None:
-    """Somebody adopts a lesson, of whatever worth."""
-    with town.store() as store:
-        lesson = learn([Example(words, "lane", "noise", (0.1, 0.1, 0.8))])
-        store.adopt(lesson, at=datetime.now(UTC), learnt_until=datetime.now(UTC), since=store.adopted())
-
-
-def test_after_a_lesson_what_is_new_is_judged_and_told_before_the_past_is_judged_again(
-    town: Town, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    town.write(plaints=4, praise=4)
-    run(town)
-    taught(town, "sole came loose")
-    town.entries.append("My parcel is two weeks late, order 4711, and nobody answers my mails.")
-    behind = []
-
-    class Looking(listening.Store):
-        def claim(self, sink: str, now: datetime, lease: timedelta, limit: int) -> list[Alert]:
-            behind.append(self.behind(town.setup().analyst().version))
-            return super().claim(sink, now, lease, limit)
-
-    monkeypatch.setattr("flows.setup.Store", Looking)
-    assert run(town).is_completed()
-    assert (max(behind), behind[-1]) == (8, 0)
-    assert len({key for key, _ in town.hooks}) == len(town.hooks) == 5
-
-
-def test_a_run_goes_on_by_the_lesson_that_is_adopted_meanwhile(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else two runs with different lessons would judge each other's mentions again without end."""
-    town.write(plaints=4, praise=4)
-    monkeypatch.setattr(listening, "BATCH", 3)
-    setup = town.setup()
-    with setup.store() as store:
-        store.migrate()
-    for source in setup.sources:
-        listening.bring_home(setup, source)
-
-    class Learning(listening.Store):
-        def save_analyses(self, analyses: Sequence[Analysis]) -> int:
-            kept = super().save_analyses(analyses)
-            if self.adopted() is None:
-                taught(town, "sole came loose")
-            return kept
-
-    monkeypatch.setattr("flows.setup.Store", Learning)
-    version = listening.analyse.fn(setup)
-    assert version == setup.analyst().version
-    with setup.store() as store:
-        assert store.behind(version) == 0
-
-
-def test_a_lesson_adopted_after_the_judging_keeps_no_case_from_being_opened(town: Town) -> None:
-    town.write(plaints=4, praise=4)
-    setup = town.setup()
-    with setup.store() as store:
-        store.migrate()
-    for source in setup.sources:
-        listening.bring_home(setup, source)
-    version = listening.analyse.fn(setup, past=False)
-    taught(town, "sole came loose")
-    assert listening.open_cases.fn(setup, version) == 4
-
-
 def test_while_a_classifier_has_to_be_waited_for_the_alerts_go_on(
     town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,7 +137,7 @@ def test_while_a_classifier_has_to_be_waited_for_the_alerts_go_on(
     town.broken.clear()
     told = '\n[judgement]\neffort = "accurate"\nclassifier = "a_classifier_that_is_down:Down"\n'
     town.settings.write_text(town.settings.read_text("utf-8") + told, encoding="utf-8")
-    monkeypatch.setattr(listening.Setup, "now", lambda _: datetime.now(UTC) + timedelta(hours=2))
+    monkeypatch.setattr(Setup, "now", lambda _: datetime.now(UTC) + timedelta(hours=2))
     state = run(town)
     assert state.is_failed()
     failed = [part.message for part in state.result(raise_on_failure=False) if part.is_failed()]
@@ -213,7 +171,7 @@ def test_the_brands_own_reply_is_no_complaint_and_answers_the_case(town: Town) -
     )  # fmt: skip
     with setup.store() as store:
         store.migrate()
-        mentions = [listening.signed(setup, setup.sources[0], mention) for mention in (plaint, reply)]
+        mentions = [collecting.signed(setup, setup.sources[0], mention) for mention in (plaint, reply)]
         assert [mention.by_brand for mention in mentions] == [False, True]
         assert {mention.brand for mention in mentions} == {"Hike"}
         store.save("forum", mentions, [{}, {}], [], None, heard_at=said)
@@ -277,10 +235,10 @@ def test_a_source_that_is_asked_something_else_is_read_from_the_start(town: Town
     with town.store() as store:
         cursor = store.cursor("survey")
     other = source.model_copy(update={"where": {"author": "somebody"}})
-    assert listening._since(cursor, source) is not None  # noqa: SLF001 - the one place that knows
-    assert listening._since(cursor, other) is None  # noqa: SLF001 - the one place that knows
+    assert collecting._since(cursor, source) is not None  # noqa: SLF001 - the one place that knows
+    assert collecting._since(cursor, other) is None  # noqa: SLF001 - the one place that knows
     spelt_out = source.model_copy(update={"timezone": "UTC"})  # as a version with one more setting would see it
-    assert listening._since(cursor, spelt_out) is not None  # noqa: SLF001 - the one place that knows
+    assert collecting._since(cursor, spelt_out) is not None  # noqa: SLF001 - the one place that knows
 
 
 def test_wrong_settings_stop_the_run_before_anything_happens(town: Town) -> None:

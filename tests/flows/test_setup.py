@@ -128,6 +128,20 @@ def test_a_wrong_setting_is_named_with_its_place_and_its_mend(
     assert str(failure.value).startswith(str(settings))
 
 
+@pytest.mark.parametrize("taken", ["memory.db", "earful.toml", "alerts.jsonl", "./deeper/../memory.db"])
+def test_the_cache_of_pages_is_a_file_of_its_own(settings: Path, taken: str) -> None:
+    settings.write_text(f'{GOOD}\n[http]\ncache = "{taken}"\n', encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"line 47: http\.cache: this file is something else already"):
+        Setup.read(settings)
+
+
+@pytest.mark.parametrize("host", ["http://intranet.example", "intranet.example/wiki", "10.0.0.0/8", "*.example", "a:b"])
+def test_a_private_host_that_no_request_could_be_meant_by_is_refused(settings: Path, host: str) -> None:
+    settings.write_text(f'{GOOD}\n[http]\nprivate_hosts = ["{host}"]\n', encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"http\.private_hosts: .* is no host; write \"intranet\.example\""):
+        Setup.read(settings)
+
+
 def test_only_the_paths_of_files_are_made_whole(settings: Path) -> None:
     source = '[[source]]\nkind = "file"\nname = "mail"\npath = "mail.csv"\nwhere = { folder = "Inbox" }\n\n[[sink]]'
     settings.write_text(GOOD.replace("[[sink]]", source, 1), encoding="utf-8")

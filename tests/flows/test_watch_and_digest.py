@@ -6,7 +6,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from flows import listen as listening
-from flows.digest import digest, last_monday
+from flows.collect import bring_home
+from flows.digest import digest, last_monday, report_of
+from flows.keep import Keep
 from flows.listen import listen
 from flows.setup import Setup
 from flows.watch import drifted, watch
@@ -92,7 +94,10 @@ def test_a_drift_of_the_lanes_is_told_once_while_it_lasts(town: Town, later: Cal
     ]
     with town.store() as store:
         found = drifted(town.setup(), store, datetime.now(UTC) + timedelta(days=days))
-    assert [one.what for one in found] == ["service", "experience"]
+        assert [one.what for one in found] == ["service", "experience"]
+        # What awaits a reply is all that [keep] leaves of a month: compared with it every month would drift.
+        short = town.setup().model_copy(update={"keep": Keep(mentions=timedelta(days=45))})
+        assert drifted(short, store, datetime.now(UTC) + timedelta(days=days)) == []
 
 
 def test_a_damaged_lesson_is_told_once_and_hides_no_other_trouble(town: Town, later: Callable[..., None]) -> None:
@@ -128,12 +133,24 @@ def test_nothing_drifts_while_the_present_version_has_not_judged_all(
     with town.store() as store:
         assert drifted(town.setup(), store, now)
         (town.folder / "survey.csv").write_text("id,text,said_at,author\nc,New words,2026-11-12 12:00,mia\n", "utf-8")
-        listening.bring_home(town.setup(), town.setup().source("survey"))
+        bring_home(town.setup(), town.setup().source("survey"))
         assert drifted(town.setup(), store, now) == []
         listen(town.settings, return_state=True)
         assert drifted(town.setup(), store, now)
         monkeypatch.setattr("pipeline.analysis.RULES", "another")
         assert drifted(town.setup(), store, now) == []
+
+
+def test_a_week_that_is_not_kept_whole_is_compared_with_nothing(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    town.write(plaints=4, praise=4)
+    listen(town.settings, return_state=True)
+    start, end = (datetime(2026, 11, day, tzinfo=UTC) for day in (9, 16))
+    monkeypatch.setattr(Setup, "now", lambda _: end)
+    setup = town.setup()
+    with town.store() as store:
+        assert report_of(setup, store, start, end).before is not None
+        short = setup.model_copy(update={"keep": Keep(mentions=timedelta(days=8))})
+        assert report_of(short, store, start, end).before is None
 
 
 def test_the_weekly_report_is_written_and_word_of_it_sent_once(town: Town, later: Callable[..., None]) -> None:

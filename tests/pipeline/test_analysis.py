@@ -1,13 +1,15 @@
+import gc
 import pickle
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.analysis import Analysis, Analyst
+from pipeline.analysis import _UNCOLLECTED, Analysis, Analyst
 from pipeline.classifier import Reading
 from pipeline.mention import MentionKind
 from pipeline.sentiment import Feeling
@@ -29,6 +31,25 @@ LABELS = st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False, w
 
 def judged(text: str, **more: Any) -> Analysis:  # noqa: ANN401 - whatever fields a reading has
     return Analyst().analyse([Reading(key="k", text=text, **more)])[0]
+
+
+def test_whoever_is_still_judging_is_not_disturbed_by_who_is_done_and_the_collector_comes_back() -> None:
+    assert gc.isenabled()
+    with _UNCOLLECTED:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(Analyst().analyse, [Reading(key="k", text="?")]).result()
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+def test_two_who_judge_at_once_leave_the_collector_on_whoever_ends_first() -> None:
+    first, second = ExitStack(), ExitStack()
+    first.enter_context(_UNCOLLECTED)
+    second.enter_context(_UNCOLLECTED)
+    first.close()
+    assert not gc.isenabled()
+    second.close()
+    assert gc.isenabled()
 
 
 def test_a_broken_promise_is_a_service_complaint_with_its_reasons() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.analysis import Analysis
-from pipeline.case import Case, CaseState, Decision, Step, carry_out, case_key, concerns, decide, fingerprint
+from pipeline.case import DELETED, Case, CaseState, Decision, Step, carry_out, case_key, concerns, decide, fingerprint
 from pipeline.mention import Mention
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -106,8 +106,23 @@ def test_the_brands_own_reply_answers_the_case_and_the_author_coming_back_opens_
     decision = decide(back, analysis(), [answered], join_within=WITHIN)
     assert decision.step is Step.REOPEN
     waiting, occasion = step(decision, back, analysis())
-    assert occasion == "again:mastodon:3"
+    assert str(occasion).startswith("again:mastodon:3:2")
     assert waiting.answered_at is None
+
+
+def test_what_opened_a_case_and_is_shown_again_after_it_was_deleted_opens_that_case_again(
+    mention: Callable[..., Mention], analysis: Callable[..., Analysis], opened: Callable[..., Case]
+) -> None:
+    gone = {"author": None, "fingerprint": "", "state": CaseState.CLOSED, "closed_at": NOON, "closed_because": DELETED}
+    empty = opened(text=LONG).model_copy(update=gone)
+    decision = decide(mention(text=LONG), analysis(), [empty], join_within=WITHIN)
+    assert decision == Decision(Step.REOPEN, empty)
+    case, occasion = step(decision, mention(text=LONG), analysis())
+    assert occasion == f"shown:mastodon:1:{NOON.isoformat()}"
+    assert case == opened(text=LONG)
+    waiting = opened().model_copy(update={"author": None})
+    assert decide(mention(), analysis(), [waiting], join_within=WITHIN).step is Step.JOIN
+    assert step(Decision(Step.JOIN, waiting), mention(), analysis()) == (opened(), None)
 
 
 def test_thanks_of_the_author_in_the_same_thread_close_the_case(

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pipeline.analysis import Analysis
-from pipeline.case import Decision, Step, carry_out
+from pipeline.case import CaseState, Decision, Step, carry_out
 from pipeline.mention import Mention
-from pipeline.route import Route, When, alert_key, alerts, choose
+from pipeline.route import Route, When, alert_key, alerts, choose, solved
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 GRAVE = Route.model_validate({"name": "grave", "team": "Safety", "reply_within": "30m", "sinks": ["pager"]})
@@ -105,6 +105,33 @@ def test_an_alert_says_who_what_where_why_until_when_and_links(
         'because of "never came"',
     ]
     assert len({alert.key for alert in told}) == 2
+
+
+def test_the_end_of_a_case_is_told_once_each_time_it_ends(
+    mention: Callable[..., Mention], analysis: Callable[..., Analysis]
+) -> None:
+    said = mention(url="https://social.example/1", brand="Hike")
+    case, _ = carry_out(
+        Decision(Step.OPEN), said, analysis(), route="rest", team="Support", reply_within=timedelta(hours=4), now=NOON
+    )
+    thanks = mention(text="Thank you, all is well", url="https://social.example/2", brand="Hike")
+    answered = case.model_copy(update={"answered_at": NOON})
+    closed = answered.model_copy(update={"state": CaseState.CLOSED, "closed_at": NOON, "closed_because": "refunded"})
+    page, _ = solved(answered, ["pager", "desk"], mention=thanks, place="Mastodon", made_at=NOON)
+    assert (page.kind, page.case, page.why, page.text) == (
+        "solved",
+        case.key,
+        ["the brand has answered"],
+        "Thank you, all is well",
+    )
+    assert (page.title, page.url) == ("Hike: delivery (answered)", "https://social.example/2")
+    (end,) = solved(closed, ["pager"], made_at=NOON)
+    assert (end.title, end.why, end.text, end.who) == ("Hike: delivery (closed)", ["refunded"], "", None)
+    (again,) = solved(closed, ["pager"], made_at=NOON + timedelta(days=1))
+    assert len({page.key, end.key, again.key}) == 3
+    # Two answers of one day end two pages, though many sources tell only the day of either.
+    ends = [solved(answered, ["pager"], mention=mention(key=key), made_at=NOON)[0].key for key in ("s:1", "s:2", "s:1")]
+    assert ends[0] == ends[2] != ends[1]
 
 
 @given(st.lists(st.text(), min_size=1, max_size=4), st.lists(st.text(), min_size=1, max_size=4))

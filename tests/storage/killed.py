@@ -18,6 +18,7 @@ from sqlalchemy import event, func, inspect, select
 from sqlalchemy.engine import Engine
 
 from pipeline.correction import Question, corrections
+from pipeline.coverage import Gap, Walk
 from pipeline.mention import Mention
 from pipeline.triage.lesson import Example, learn
 from pipeline.visit import Visit
@@ -66,6 +67,16 @@ def note(store: Store) -> None:
     store.note_visit(Visit(source="forum", started_at=NOON, ended_at=NOON))
 
 
+def forget(store: Store) -> None:
+    keys = [mention.key for mention in MENTIONS]
+    store.note_checked("forum", keys, keys[:1], at=NOON, settling=["chat"])
+
+
+def leave_out(store: Store) -> None:
+    walk = Walk(NOON, NOON, NOON - timedelta(hours=1), [Gap(None, NOON - timedelta(minutes=30), "cap")])
+    store.save("forum", [], [], [], "5", heard_at=NOON, gone=[MENTIONS[1].key], walk=walk)
+
+
 def state(url: str) -> dict[str, object]:
     """All that is in the database: the number of rows of every table, and what may differ in a row."""
     with Store(url) as store, store._read() as connection:  # noqa: SLF001 - looks behind the store
@@ -81,6 +92,8 @@ def state(url: str) -> dict[str, object]:
             ("analysis", "handled"),
             ("analysis", "lane"),
             ("alert", "next_at"),
+            ("cases", "state"),
+            ("coverage", "why"),
         ):
             if name in tables:
                 rows = connection.execute(select(tables[name].c[column]).order_by(*tables[name].primary_key))
@@ -109,7 +122,7 @@ def survives(url: str, work: Callable[[Store], object], statements: int) -> bool
 
 if __name__ == "__main__":
     address = sys.argv[1]
-    for work in (Store.migrate, save, judge, settle, correct, adopt, claim, note, edit):
+    for work in (Store.migrate, save, judge, settle, correct, adopt, claim, note, edit, forget, leave_out):
         before, killed, statements = state(address), [], 1
         while not survives(address, work, statements):
             killed.append(state(address))

@@ -4,13 +4,16 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import JSON, literal, select, text
+from sqlmodel import SQLModel
 
 from pipeline.errors import SettingsError, TemporaryError
 from pipeline.mention import Mention
+from storage.database import made
 from storage.schema import VERSION_TABLE
 from storage.store import Store
 
@@ -51,6 +54,21 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         store.migrate()
 
 
+class Shade(StrEnum):
+    DARK = "dark"
+
+
+class Coat(SQLModel):
+    shades: list[Shade]
+
+
+def test_a_row_is_not_trusted_with_what_a_column_cannot_give_back(store: Store) -> None:
+    with store._read() as connection:  # noqa: SLF001 - a row of no table of ours
+        row = connection.execute(select(literal(["dark"], JSON))).one()
+    (shade,) = made(Coat, row).shades
+    assert shade is Shade.DARK
+
+
 def test_a_database_of_a_newer_earful_is_left_alone(store: Store) -> None:
     with store._write() as connection:  # noqa: SLF001 - there is no newer Earful to make one
         connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
@@ -75,7 +93,7 @@ def test_a_database_in_memory_serves_threads_and_is_forgotten(say: Callable[...,
         def hear(number: int) -> int:
             page = [say(f"forum:{number}:{one}") for one in range(20)]
             assert store.cursor("forum") is not None or number >= 0
-            return store.save("forum", page, [{}] * 20, [], str(number), heard_at=NOON)
+            return store.save("forum", page, [{}] * 20, [], str(number), heard_at=NOON).new
 
         assert sum(threads.map(hear, range(20))) == store.counts().mentions == 400
     with Store("sqlite://") as store:

@@ -28,21 +28,24 @@ def judged(store: Store, say: Say, judge: Judge) -> Store:
     return store
 
 
-def left(store: Store, since: datetime = NOON, version: str = "v1", limit: int = 9) -> list[str]:
-    return [mention.key for mention, _ in store.unhandled(version, since, limit)]
+def left(store: Store, since: datetime = NOON, limit: int = 9) -> list[str]:
+    return [mention.key for mention, _ in store.unhandled(since, limit)]
 
 
-def test_the_case_step_is_given_recent_judgements_of_this_version_until_it_has_seen_them(
-    judged: Store, judge: Judge
-) -> None:
+def test_the_case_step_is_given_recent_judgements_until_it_has_seen_them(judged: Store, judge: Judge) -> None:
     assert left(judged, since=NOON + HOUR, limit=3) == ["forum:1", "forum:2", "forum:3"]
-    assert left(judged, version="v2") == []
     judged.mark_handled([judge("forum:0"), judge("forum:1"), judge("forum:2"), judge("forum:4")])
     judged.mark_handled([judge("forum:3", "v0")])
     assert left(judged) == ["forum:3"]
     judged.mark_handled([])
     judged.mark_handled([judge("forum:3")])
     assert left(judged) == []
+
+
+def test_the_case_step_is_given_what_any_version_judged_the_oldest_first(judged: Store, judge: Judge) -> None:
+    judged.save_analyses([judge("forum:1", "v0"), judge("forum:2", "v2"), judge("forum:3", "v0")])
+    assert left(judged, limit=3) == ["forum:0", "forum:1", "forum:2"]
+    assert left(judged, since=NOON + 2 * HOUR) == ["forum:2", "forum:3", "forum:4"]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +62,7 @@ def test_what_a_person_corrected_while_the_case_step_ran_has_not_been_seen(
 ) -> None:
     store.save("forum", [say()], [{}], [], None, heard_at=NOON)
     store.save_analyses([judge(**seen)])
-    ((_, analysis),) = store.unhandled("v1", NOON, 9)
+    ((_, analysis),) = store.unhandled(NOON, 9)
     if said:
         store.correct(corrections(analysis, [], said, by="Ann", at=NOON))
     store.mark_handled([analysis])
@@ -75,7 +78,7 @@ def test_no_case_is_made_of_answers_that_a_person_corrected_while_it_was_decided
 ) -> None:
     store.save("forum", [say()], [{}], [], None, heard_at=NOON)
     store.save_analyses([judge()])
-    ((_, analysis),) = store.unhandled("v1", NOON, 9)
+    ((_, analysis),) = store.unhandled(NOON, 9)
     store.correct(corrections(analysis, [], said, by="Ann", at=NOON))
     assert not store.write(complain(), analysis, [])
     assert store.counts().cases == 0
@@ -183,3 +186,15 @@ def test_a_case_is_closed_once_with_a_reason(judged: Store, complain: Complain, 
     closed = judged.case("C-1")
     assert closed is not None
     assert (closed.state, closed.closed_because, closed.closed_at) == (CaseState.CLOSED, "refunded", NOON + HOUR)
+
+
+def test_who_holds_something_of_a_case_hears_with_its_closing_that_it_is_over(
+    judged: Store, complain: Complain, tell: Tell, judge: Judge
+) -> None:
+    told = [tell("A-1", "pager", case="C-1"), tell("A-1", "mail", case="C-1")]
+    judged.write(complain(mention="forum:0"), judge("forum:0"), told)
+    assert judged.close("C-1", "refunded", NOON + HOUR, settling=["pager", "helpdesk"])
+    (end,) = [one.alert for one in judged.alerts_of("C-1") if one.alert.kind == "solved"]
+    assert (end.sink, end.why, end.made_at) == ("pager", ["refunded"], NOON + HOUR)
+    assert not judged.close("C-1", "again", NOON + 2 * HOUR, settling=["pager"])
+    assert len(judged.alerts_of("C-1")) == 3

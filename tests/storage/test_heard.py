@@ -17,7 +17,7 @@ NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
 
 def hear(store: Store, *mentions: Mention, cursor: str | None = None, at: datetime = NOON) -> int:
     raws = [{"id": mention.key, "text": mention.text} for mention in mentions]
-    return store.save("forum", mentions, raws, [], cursor, heard_at=at)
+    return store.save("forum", mentions, raws, [], cursor, heard_at=at).new
 
 
 def strange(item: str, place: str = "line 7") -> Strange:
@@ -81,7 +81,7 @@ def test_an_edit_replaces_the_words_and_drops_the_analysis(
     assert store.raw("forum:1") == {"id": "forum:1", "text": later.text}
     assert store.unanalysed("v1", 9) == [later]
     store.save_analyses([judge()])
-    assert [mention.key for mention, _ in store.unhandled("v1", NOON, 9)] == ["forum:1"]
+    assert [mention.key for mention, _ in store.unhandled(NOON, 9)] == ["forum:1"]
 
 
 def test_an_older_wording_heard_late_changes_nothing(store: Store, say: Say) -> None:

@@ -85,7 +85,7 @@ alerts = nouns(
     Alert,
     key=storable,
     sink=storable,
-    kind=st.sampled_from(["case", "watch", "digest"]),
+    kind=st.sampled_from(["case", "watch", "digest", "solved"]),
     title=storable,
     **dict.fromkeys(["case", "who", "text", "where", "team", "url"], storable),
     why=st.lists(storable, max_size=3),
@@ -101,6 +101,7 @@ visits = nouns(
     ended_at=times,
     heard=st.integers(0, 2**31 - 1),
     new=st.integers(0, 9),
+    gone=st.integers(0, 9),
     error=storable,
     who_acts=storable,
 )

@@ -55,7 +55,8 @@ def test_work_killed_at_any_statement_is_undone_and_the_next_run_does_it_whole(d
     )
     told = {line["work"]: line for line in map(json.loads, said.stdout.splitlines())}
 
-    assert list(told) == ["migrate", "save", "judge", "settle", "correct", "adopt", "claim", "note", "edit"]
+    works = ["migrate", "save", "judge", "settle", "correct", "adopt", "claim", "note", "edit", "forget", "leave_out"]
+    assert list(told) == works
     for work in told.values():
         assert work["killed"], work["work"]
         assert work["before"] != work["after"], work["work"]
@@ -66,3 +67,8 @@ def test_work_killed_at_any_statement_is_undone_and_the_next_run_does_it_whole(d
     done = told["edit"]["after"]
     assert done["mention.text"] == ["!"] * 3
     assert (done["analysis"], done["case_mention"], done["rejected"], done["cursor"]) == (0, 1, 1, 1)
+    done = told["forget"]["after"]
+    assert (done["mention"], done["raw"], done["case_mention"]) == (2, 2, 0)
+    assert done["cases.state"] == ["closed"]
+    done = told["leave_out"]["after"]
+    assert (done["mention"], done["coverage.why"]) == (1, ["None", "cap"])

@@ -56,7 +56,7 @@ def test_a_correction_counts_at_once_and_the_case_step_looks_at_the_mention_agai
     assert latest.lane_probabilities == {"service": 1.0, "experience": 0.0, "noise": 0.0}
     assert latest.reasons[0].text == SAID_SO
     assert store.counts().by_lane == {"service": 1}
-    assert [mention.key for mention, _ in store.unhandled("v1", NOON, 9)] == ["forum:1"]
+    assert [mention.key for mention, _ in store.unhandled(NOON, 9)] == ["forum:1"]
     assert [analysis.lane for _, analysis in store.judged(NOON, NOON + HOUR)] == [Lane.SERVICE]
 
 

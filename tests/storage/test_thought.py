@@ -72,9 +72,9 @@ def test_the_same_judgement_made_twice_is_handled_once_and_a_new_one_again(
     store.save_analyses([judge()])
     store.mark_handled([judge()])
     store.save_analyses([judge()])
-    assert store.unhandled("v1", NOON, 9) == []
+    assert store.unhandled(NOON, 9) == []
     store.save_analyses([judge(version="v2")])
-    assert store.unhandled("v2", NOON, 9) == [(say(), judge(version="v2"))]
+    assert store.unhandled(NOON, 9) == [(say(), judge(version="v2"))]
 
 
 def test_a_report_reads_what_was_said_from_its_start_to_before_its_end_in_order(

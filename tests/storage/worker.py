@@ -30,7 +30,7 @@ def save(store: Store) -> int:
     for start in range(0, MANY, 10):
         keys = [f"forum:{number}" for number in range(start, start + 10)]
         page = [Mention(key=key, source="forum", kind="post", text=key, said_at=NOON) for key in reversed(keys)]
-        new += store.save("forum", page, [{}] * 10, [], str(start), heard_at=NOON)
+        new += store.save("forum", page, [{}] * 10, [], str(start), heard_at=NOON).new
     return new
 
 
@@ -45,7 +45,7 @@ def judge(store: Store) -> int:
 def settle(store: Store) -> int:
     """Everybody opens a case for everything."""
     opened = 0
-    while judged := store.unhandled("v1", NOON, 20):
+    while judged := store.unhandled(NOON, 20):
         for mention, seen in judged:
             opened += store.write(case(mention), seen, alerts(mention))
     return opened

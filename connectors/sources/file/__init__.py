@@ -4,36 +4,27 @@ One bad row is kept aside with its line and reason; a file that is not what its 
 """
 
 import codecs
-import json
 import logging
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
-from html import unescape
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
-from zoneinfo import ZoneInfo
+from typing import Any, ClassVar, Literal
 
 import httpx
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
-from connectors.contract import Item, Page, Source
+from connectors import values as written
+from connectors.contract import Item, Page
+from connectors.mapping import Mapped, fingerprint
 from connectors.sources.file import mapping, rows
 from connectors.sources.file.content import Format, see_through
 from pipeline.errors import RecordError, SettingsError
 from pipeline.mention import Mention, MentionKind
-from pipeline.text import plain, tidy
 
 _LOG = logging.getLogger(__name__)
-_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
-ID_LENGTH = 400
-"""A longer id is hashed: a key has 512 characters at most."""
-
-Constant = Literal["brand", "product", "country", "language", "kind", "author"]
 
 
-class File(Source, frozen=True):
+class File(Mapped, frozen=True):
     """One file with a mention in every row. Columns with common names are found; name the others in `columns`."""
 
     label: ClassVar[str] = "File import"
@@ -45,32 +36,16 @@ class File(Source, frozen=True):
     format: Literal["auto", "csv", "jsonl", "parquet"] = Field(
         default="auto", description="If its name does not say it."
     )
-    columns: dict[mapping.Field, str] = Field(
+    columns: dict[written.Field, str] = Field(
         default_factory=dict, description='Which column holds what: { text = "Comment", author = "" }; "" is no column.'
     )
-    constants: dict[Constant, str] = Field(default_factory=dict, description="What is the same for every row.")
     where: dict[str, str | tuple[str, ...]] = Field(
         default_factory=dict, description='Take only rows with these values, such as { speaker = "client" }.'
     )
-    rating_min: float | None = Field(default=None, description="Lower end of the scale of ratings; 1 if left out.")
-    rating_max: float | None = Field(default=None, description="Upper end of the scale of ratings.")
-    date_format: str | None = Field(default=None, description="How dates are written, such as %d/%m/%Y.")
-    timezone: str = Field(default="UTC", description="IANA zone of times that name none, such as Europe/Berlin.")
-    html: bool = Field(default=False, description="The texts are HTML.")
     delimiter: str | None = Field(
         default=None, min_length=1, max_length=1, description="Between columns, if not found."
     )
     encoding: str | None = Field(default=None, description="Of a text file, if not UTF-8 or cp1252.")
-
-    @field_validator("timezone", mode="after")
-    @classmethod
-    def _zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (OSError, ValueError, KeyError):
-            message = "no such time zone; write an IANA name such as Europe/Berlin"
-            raise ValueError(message) from None
-        return value
 
     @field_validator("encoding", mode="after")
     @classmethod
@@ -81,16 +56,6 @@ class File(Source, frozen=True):
             message = "no such encoding; write one such as cp1252 or utf-16"
             raise ValueError(message) from None
 
-    @model_validator(mode="after")
-    def _scale(self) -> Self:
-        if self.rating_max is not None and (1 if self.rating_min is None else self.rating_min) >= self.rating_max:
-            message = "rating_max must be above rating_min (1 if left out)"
-            raise ValueError(message)
-        if "kind" in self.constants and self.constants["kind"] not in {*MentionKind}:
-            message = f"constants.kind is one of {', '.join(MentionKind)}"
-            raise ValueError(message)
-        return self
-
     def pages(self, http: httpx.Client, since: str | None) -> Iterator[Page]:
         """The rows not read yet; from the start if what was read has changed. Asks nobody, so `http` is not used.
 
@@ -100,7 +65,7 @@ class File(Source, frozen=True):
         del http
         named: Format | None = None if self.format == "auto" else self.format
         # Other settings read other things in the same rows: then the file is read again from the start.
-        settings = _fingerprint({"settings": self.model_dump_json(exclude={"path"})})
+        settings = fingerprint({"settings": self.model_dump_json(exclude={"path"})})
         told, _, place = (since or "").partition(" ")
         content = see_through(self.path, place if told == settings else None, named=named, encoding=self.encoding)
         if content.encoding not in {"", "utf-8"}:
@@ -120,79 +85,40 @@ class File(Source, frozen=True):
         """One row as a mention; a row without a date was said when the file was written."""
         if "fault" in item:
             raise RecordError(item["fault"])
-        values = self.values(item["row"])
-        stars = mapping.rating(values.get("rating"), *self._ends(item["row"], values))
-        title, text = (self._text(values.get(field)) for field in ("title", "text"))
-        if not (text or title) and stars is None:
-            message = "the row has neither text nor rating"
-            raise RecordError(message)
-        said_at = mapping.when(values.get("said_at"), self.date_format, ZoneInfo(self.timezone))
-        said = {field: mapping.string(value) for field, value in values.items()}
-        thread = said.get("thread")
-        language = (said.get("language") or "").replace("_", "-").partition("-")[0].lower()
-        return Mention.model_validate(
-            {
-                "key": self._key(said.get("id") or _fingerprint(said)),
-                "source": self.name,
-                "kind": self._kind(said.get("kind"), MentionKind.POST if stars is None else MentionKind.REVIEW),
-                "title": title or None,
-                "text": text or title,
-                "said_at": said_at or datetime.fromisoformat(item["heard_at"]),
-                "url": said.get("url"),
-                "author": said.get("author"),
-                "language": language if re.fullmatch("[a-z]{2}", language) else None,
-                **dict(zip(("rating", "rating_min", "rating_max"), stars or (None,) * 3, strict=True)),
-                "thread": self._key(thread) if thread else None,
-                "brand": said.get("brand"),
-                "product": said.get("product"),
-                "country": said.get("country"),
-            }
-        )
+        found = self.values(item["row"])
+        return self.mention(found, heard_at=item["heard_at"], ends=self._ends(item["row"], found))
 
     def place(self, item: Item) -> str:
         """The line (in Parquet, the row) it stood in."""
         return str(item.get("at", "?"))
 
-    def _kind(self, told: str | None, otherwise: MentionKind) -> str:
+    def kind_told(self, told: str | None, usual: MentionKind) -> str:
         """The kind a row names; a word of another vocabulary counts only where the settings ask for that column."""
-        return told if told and (told in {*MentionKind} or "kind" in self.columns) else otherwise
+        return told if told and "kind" in self.columns else super().kind_told(told, usual)
 
-    def _columns(self, row: Item) -> dict[mapping.Field, str]:
-        constant: set[mapping.Field] = {*self.constants}
+    def _columns(self, row: Item) -> dict[written.Field, str]:
+        constant: set[written.Field] = {*self.constants}
         if self.brand:
             constant.add("brand")
         return dict(mapping.found(tuple(row), tuple(self.columns.items()), frozenset(constant)))
 
-    def values(self, row: Item) -> dict[str, Any]:
+    def values(self, row: Item) -> dict[written.Field, Any]:
         """What the row says, by field; where it says nothing, what is the same for all."""
-        values: dict[str, Any] = {field: row.get(column) for field, column in self._columns(row).items()}
-        for field, value in ({"brand": self.brand} | dict(self.constants)).items():
-            if mapping.string(values.get(field)) is None:
-                values[field] = value
-        return values
+        return self.with_constants({field: row.get(column) for field, column in self._columns(row).items()})
 
-    def _ends(self, row: Item, values: dict[str, Any]) -> tuple[float, float | None]:
+    def _ends(self, row: Item, found: dict[written.Field, Any]) -> tuple[float, float | None]:
         """Of the scale: as the row says, as the settings say, as the column's name says."""
-        by_name = mapping.SCALES.get(mapping.plain_name(self._columns(row).get("rating", "")), (1, None))
-        high = values.get("rating_max")
-        low = by_name[0] if self.rating_min is None else self.rating_min
-        if mapping.string(high) is not None:
-            return low, mapping.number(high)
-        return low, by_name[1] if self.rating_max is None else self.rating_max
-
-    def _text(self, value: Any) -> str:  # noqa: ANN401 - a cell is anything
-        said = mapping.string(value) or ""
-        # Exports of web texts have "&amp;" for "&" as often as not; a "<3" in them is no tag, though.
-        return plain(said) if self.html else tidy(_ENTITY.sub(lambda found: unescape(found.group()), said))
-
-    def _key(self, native_id: str) -> str:
-        native_id = native_id if len(native_id) <= ID_LENGTH else sha256(native_id.encode(errors="replace")).hexdigest()
-        return f"file:{self.name}:{native_id}"
+        low, high = self.ends
+        if self.scale is None:
+            by_name = mapping.SCALES.get(mapping.plain_name(self._columns(row).get("rating", "")), (1, None))
+            low = by_name[0] if self.rating_min is None else low
+            high = by_name[1] if high is None else high
+        return self.ends_told(found, (low, high))
 
     def _wanted(self, item: Item) -> bool:
         """Whether `where` lets a row in; what cannot be read is not left out unseen."""
         return "fault" in item or all(
-            mapping.string(item["row"].get(column)) in ((values,) if isinstance(values, str) else values)
+            written.string(item["row"].get(column)) in ((values,) if isinstance(values, str) else values)
             for column, values in self.where.items()
         )
 
@@ -215,15 +141,15 @@ class File(Source, frozen=True):
         """Refuse the file if a column has values and not one of them can be read."""
         asked = 0
         for row in sample:
-            values = self.values(row)
-            if mapping.string(values.get(field)) is None:
+            found = self.values(row)
+            if written.string(found.get(field)) is None:
                 continue
             asked += 1
             try:
                 if field == "rating":
-                    mapping.rating(values[field], *self._ends(row, values))
+                    written.rating(found[field], *self._ends(row, found))
                 else:
-                    mapping.when(values[field], self.date_format, ZoneInfo(self.timezone))
+                    self.when(found[field])
             except RecordError:
                 continue
             return
@@ -233,9 +159,3 @@ class File(Source, frozen=True):
     def _refuse(self, why: str) -> None:
         message = f"{self.name}: {self.path.name}: {why}"
         raise SettingsError(message)
-
-
-def _fingerprint(said: dict[str, str | None]) -> str:
-    """An id made of all that is read of a row: the same row, imported again, is the same mention."""
-    told = sorted((field, value) for field, value in said.items() if value is not None)
-    return sha256(json.dumps(told).encode()).hexdigest()[:24]

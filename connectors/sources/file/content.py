@@ -17,7 +17,7 @@ from typing import BinaryIO, Literal, cast
 
 from pipeline.errors import RefusedError
 
-Format = Literal["csv", "jsonl", "parquet"]
+Format = Literal["csv", "jsonl", "json", "parquet"]
 
 LONGEST_LINE = 16_000_000
 """Bytes. No row is as long; without a bound one file without line ends would fill the memory."""
@@ -28,7 +28,9 @@ SUFFIXES: dict[str, Format] = {
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
     ".parquet": "parquet", ".pq": "parquet",
 }  # fmt: skip
-TITLES: dict[Format, str] = {"csv": "CSV", "jsonl": "JSON lines", "parquet": "Parquet"}
+TITLES: dict[Format, str] = {"csv": "CSV", "jsonl": "JSON lines", "json": "a JSON list", "parquet": "Parquet"}
+LONGEST_LIST = 200_000_000
+"""Bytes. A JSON list is read as a whole, so it has to fit the memory; lines do not."""
 STRANGERS = {
     b"PK\x03\x04": "an Excel workbook or a ZIP archive; save the sheet as “CSV UTF-8”, or unpack it",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook; save the sheet as “CSV UTF-8”",
@@ -140,7 +142,9 @@ def _seen(path: Path, stream: BinaryIO, before: Known, named: Format | None, enc
     if start.startswith(b"PAR1"):
         if named not in {"parquet", None}:
             raise _refused(path, f"is Parquet, not {TITLES[named]} as it is called; rename it")
-        return _parquet(path, stream, before)
+        return _whole(path, stream, before, "parquet")
+    if named in {"jsonl", "json"} and _is_list(start.removeprefix(codecs.BOM_UTF8).lstrip()):
+        return _whole(path, stream, before, "json")
     if named == "parquet":
         raise _refused(path, "is not Parquet, as it is called; rename it or export it again")
     marked = next((name for mark, name in MARKS if start.startswith(mark)), None)
@@ -151,18 +155,27 @@ def _seen(path: Path, stream: BinaryIO, before: Known, named: Format | None, enc
     return _text(path, stream, before, named, encoding)
 
 
+def _is_list(start: bytes) -> bool:
+    """Whether a file is one JSON list, and not lines of which the first happens to be a list by itself."""
+    first, _, rest = start.partition(b"\n")
+    return start[:1] == b"[" and not (rest.strip() and _is_json(first))
+
+
 def _codec(encoding: str | None) -> str | None:
     return codecs.lookup(encoding).name.removesuffix("-sig") if encoding else None
 
 
-def _parquet(path: Path, stream: BinaryIO, before: Known) -> Content:
+def _whole(path: Path, stream: BinaryIO, before: Known, found: Format) -> Content:
+    """What has its rows in no lines: known whole, or not at all."""
     digest, size = sha256(), 0
     while piece := stream.read(1 << 20):
         digest.update(piece)
         size += len(piece)
+        if found == "json" and size > LONGEST_LIST:
+            raise _refused(path, "is one JSON list, too long to be read as a whole; export it as JSON lines")
     same = (size, digest.hexdigest()) == (before.size, before.sha256)
     whole = Known(size, digest.hexdigest(), before.line if same else 0)
-    return Content(path, "parquet", "", size, whole)
+    return Content(path, found, "", size, whole)
 
 
 def _text(path: Path, stream: BinaryIO, before: Known, named: Format | None, encoding: str | None) -> Content:
@@ -241,8 +254,7 @@ def _like(path: Path, texts: list[str], named: Format | None) -> Format:
         raise _refused(path, "ends its lines in the old Macintosh way; save it as “CSV UTF-8”")
     objects = sum(text.startswith("{") and _is_object(text) for text in said)
     if named == "jsonl" and said and not objects:
-        what = "one JSON list, with no line for each row" if first.startswith("[") else "no JSON lines, as it is called"
-        raise _refused(path, f"is {what}; export it again, or rename it if it is CSV")
+        raise _refused(path, "is no JSON lines, as it is called; export it again, or rename it if it is CSV")
     if named == "jsonl" or (objects and 2 * objects >= len(said)):
         if named == "csv":
             raise _refused(path, "is JSON lines, not CSV as it is called; rename it")
@@ -253,10 +265,19 @@ def _like(path: Path, texts: list[str], named: Format | None) -> Format:
 
 
 def _is_object(text: str) -> bool:
+    return isinstance(_json(text), dict)
+
+
+def _is_json(text: bytes) -> bool:
+    return _json(text) is not None
+
+
+def _json(text: str | bytes) -> object:
+    """What it says; None where it is no JSON."""
     try:
-        return isinstance(json.loads(text), dict)
+        return json.loads(text)
     except (ValueError, RecursionError):
-        return False
+        return None
 
 
 def _decodes(line: bytes, encoding: str) -> bool:

@@ -1,4 +1,4 @@
-"""The rows of a CSV, JSON lines or Parquet file, a page at a time in flat memory, each with the place it stood.
+"""The rows of a CSV, JSON or Parquet file, a page at a time in flat memory, each with the place it stood.
 
 A row is an item `{"at": "line 7", "row": {column: value}}`, or `{"at": "line 7", "raw": …, "fault": why}` where it
 cannot be read; both can be written as JSON.
@@ -31,7 +31,7 @@ DELIMITERS = ",;\t|"
 
 def pages(content: Content, delimiter: str | None) -> Iterator[tuple[list[Item], Known]]:
     """The rows after those already known, `PAGE` at a time, each page with how far the file is then read."""
-    if content.format != "parquet" and content.known.size == content.size:
+    if content.format in {"csv", "jsonl"} and content.known.size == content.size:
         yield [], content.known
         return
     try:
@@ -40,6 +40,9 @@ def pages(content: Content, delimiter: str | None) -> Iterator[tuple[list[Item],
                 with TemporaryFile() as anywhere:  # its rows are found from its end, which gzip cannot seek
                     copyfileobj(stream, anywhere)
                     yield from _parquet(pq.ParquetFile(anywhere), content.known)
+                return
+            if content.format == "json":
+                yield from _json_list(stream.read(), content)
                 return
             text = _Lines(lines(stream, content.encoding), content)
             rows = _jsonl(text) if content.format == "jsonl" else _csv(text, delimiter or _delimiter(content.sample))
@@ -189,6 +192,26 @@ def _jsonl(text: _Lines) -> Iterator[Item]:
         else:
             fault = fault or (None if isinstance(row, dict) else "is JSON, but no object with columns")
         yield {"at": at, "raw": line, "fault": f"the row {fault}"} if fault else {"at": at, "row": row}
+
+
+def _json_list(told: bytes, content: Content) -> Iterator[tuple[list[Item], Known]]:
+    try:
+        listed = json.loads(told.removeprefix(b"\xef\xbb\xbf"), parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        message = f"{content.path.name}: is a JSON list that is broken or cut short ({error}); export it again"
+        raise RefusedError(message) from None
+    known = content.known
+    for start in range(known.line, len(listed), PAGE):
+        rows = list(enumerate(listed[start : start + PAGE], start + 1))
+        items = [
+            {"at": f"row {number}", "row": row}
+            if isinstance(row, dict)
+            else {"at": f"row {number}", "raw": json.dumps(row), "fault": "the row is JSON, but no object with columns"}
+            for number, row in rows
+        ]
+        yield items, Known(known.size, known.sha256, start + len(rows))
+    if known.line >= len(listed):
+        yield [], known
 
 
 def _no_number(name: str) -> Never:

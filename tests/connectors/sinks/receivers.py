@@ -10,11 +10,13 @@ from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+import httpx
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from cryptography import x509
@@ -22,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from connectors.conform.world import Desk
 from pipeline.route import Alert
 from pipeline.triage import Urgency
 
@@ -58,6 +61,7 @@ class Heard:
     path: str
     headers: dict[str, str]
     body: bytes
+    method: str = "POST"
 
 
 @dataclass
@@ -70,6 +74,14 @@ class Receiver:
     headers: dict[str, str] = field(default_factory=dict)
     heard: list[Heard] = field(default_factory=list)
     may_answer: threading.Event = field(default_factory=threading.Event)
+    desk: Desk | None = None
+
+    def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """As a desk does, once there is one and nothing else was ordered; else as ordered."""
+        if self.desk is None or self.status != HTTPStatus.OK:
+            return self.status, self.headers, self.body
+        answer = self.desk.answer(httpx.Request(method, f"{self.url}{path}", headers=headers, content=body), NOON)
+        return answer.status_code, {"content-type": answer.headers.get("content-type", "text/plain")}, answer.content
 
 
 @contextmanager
@@ -79,19 +91,24 @@ def web_server() -> Iterator[Receiver]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            receiver.heard.append(Heard(self.path, {key.lower(): value for key, value in self.headers.items()}, body))
+            sent = self.rfile.read(int(self.headers["content-length"] or 0))
+            told = {key.lower(): value for key, value in self.headers.items()}
+            receiver.heard.append(Heard(self.path, told, sent, self.command))
             receiver.may_answer.wait(timeout=10)
             self.close_connection = True
-            if not receiver.status:
+            status, headers, body = receiver.answer(self.command, self.path, told, sent)
+            if not status:
                 self.connection.shutdown(socket.SHUT_RDWR)
                 return
-            self.send_response(receiver.status)
-            for name, value in receiver.headers.items():
+            self.send_response(status)
+            for name, value in headers.items():
                 self.send_header(name, value)
-            self.send_header("content-length", str(len(receiver.body)))
+            if status != HTTPStatus.NO_CONTENT:
+                self.send_header("content-length", str(len(body)))
             self.end_headers()
-            self.wfile.write(receiver.body)
+            self.wfile.write(body)
+
+        do_GET = do_PUT = do_POST  # noqa: N815 - the names http.server calls
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name http.server gives it
             """Say nothing."""

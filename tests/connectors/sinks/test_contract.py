@@ -5,23 +5,33 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import httpx
 import pytest
-from pydantic import SecretStr, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from connectors import SINKS, AnySink
+from connectors.conform.desks import DESKS
 from connectors.contract import Sink
+from connectors.sinks.apprise import Apprise
+from connectors.sinks.discord import Discord
 from connectors.sinks.email import Email
 from connectors.sinks.file import FileSink
+from connectors.sinks.freshdesk import Freshdesk
+from connectors.sinks.jira import JiraServiceManagement
+from connectors.sinks.pagerduty import PagerDuty
 from connectors.sinks.slack import Slack
+from connectors.sinks.teams import Teams
 from connectors.sinks.webhook import Webhook
+from connectors.sinks.zendesk import ZendeskTicket
 from pipeline.errors import ChangedError, RefusedError, TemporaryError
 from pipeline.route import Alert
 from pipeline.text import shorten
+from tests.connectors.sinks.markup import raw
 from tests.connectors.sinks.receivers import PostOffice, Receiver, an_alert
 
-SINKS: list[type[Sink]] = [Slack, Email, Webhook, FileSink]
+BY_DESK = {desk.kind: desk for desk in DESKS}
 SECRET = "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"
 OLD_SECRET = "whsec_b2xkLXNlY3JldC1vbGQtc2VjcmV0LW9sZC1v"
 HOSTILE = {
@@ -30,7 +40,7 @@ HOSTILE = {
     "formatting": "*bold* _italic_ ~gone~ `code` ```\nblock\n``` > quote",
     "headers": "Hello\r\nBcc: everybody@example.com\r\n\r\nnew body\r\n.\r\nQUIT",
     "reordered": "invoice \u202egnp.exe\u202c \u2066\u2069 \u2028 \x00 \x1b[31m",
-    "entities": "&lt;b&gt; &amp; &#60; {{ 7*7 }} {% raw %} %s {0}",
+    "entities": "&lt;b&gt; &amp; &#60; {{ 7*7 }} {{{ticket.url}}} {% raw %} %s {0}",
     "emoji": "🔥" * 10_000,
     "surrogate": "half \ud83d a pair",
     "joined": "👩‍👩‍👧‍👦 ❤️ שלום السلام 你好",
@@ -40,18 +50,28 @@ HOSTILE = {
 
 @dataclass
 class Place:
-    """A sink, its secrets, and how to read everything the other side got of it."""
+    """A sink, its secrets, how to read what the other side shows of it, and what was sent there, byte for byte."""
 
     sink: Sink
     secrets: tuple[str, ...]
     heard: Callable[[], list[str]]
+    sent: Callable[[], list[str]]
 
 
-@pytest.fixture(params=["slack", "email", "webhook", "file"])
+def listed(kind: str, settings: dict[str, Any]) -> Sink:
+    sink: Sink = TypeAdapter(AnySink).validate_python({"kind": kind, "name": "out", **settings})
+    return sink
+
+
+@pytest.fixture(params=["email", "file", "apprise", *BY_DESK])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "file":
         file = FileSink(name="out", path=tmp_path / "alerts.jsonl")
-        return Place(file, (), lambda: file.path.read_text(encoding="utf-8").splitlines())
+
+        def lines() -> list[str]:
+            return file.path.read_text(encoding="utf-8").splitlines()
+
+        return Place(file, (), lines, lines)
     if request.param == "email":
         office: PostOffice = request.getfixturevalue("office")
         mail = Email(
@@ -62,17 +82,27 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
             sender="ears@example.com",
             to=("a@example.com",),
         )
-        return Place(mail, (), lambda: [_read(mail) for mail in office.mails])
+        return Place(mail, (), lambda: [_read(mail) for mail in office.mails], lambda: [_html(m) for m in office.mails])
     receiver: Receiver = request.getfixturevalue("receiver")
 
     def heard() -> list[str]:
         return [json.dumps(json.loads(request.body), ensure_ascii=False) for request in receiver.heard]
 
-    url = SecretStr(f"{receiver.url}/services/T000/B000/hush")
-    if request.param == "slack":
-        return Place(Slack(name="out", url=url), ("hush", "T000"), heard)
-    hook = Webhook(name="out", url=url, secret=SecretStr(SECRET), old_secrets=(SecretStr(OLD_SECRET),))
-    return Place(hook, ("hush", SECRET[6:], OLD_SECRET[6:]), heard)
+    def sent() -> list[str]:
+        return [request.body.decode() for request in receiver.heard]
+
+    if request.param == "apprise":
+        url = receiver.url.replace("http", "json") + "/hush"
+        return Place(listed("apprise", {"url": url}), ("hush",), heard, sent)
+    if request.param == "webhook":
+        url = f"{receiver.url}/services/T000/B000/hush"
+        hook = listed("webhook", {"url": url, "secret": SECRET, "old_secrets": (OLD_SECRET,)})
+        return Place(hook, ("hush", SECRET[6:], OLD_SECRET[6:]), heard, sent)
+    desk = receiver.desk = BY_DESK[request.param]()
+    settings = desk.settings(receiver.url)
+    keys = {"slack": "B000", "teams": "sig=", "discord": "webhooks/1", "pagerduty": "737ea619db56"}
+    secret = keys.get(desk.kind, "conform-hush")
+    return Place(listed(desk.kind, settings), (secret,), lambda: [one.text for one in desk.found()], sent)
 
 
 @pytest.mark.parametrize("sink", SINKS)
@@ -127,6 +157,7 @@ def test_a_strangers_words_are_only_words(place: Place, http: httpx.Client, name
     assert place.sink.send(http, an_alert(**told, why=[words] * 30, url=f"javascript:{words}", case=words))
     (heard,) = place.heard()
     assert not set("\u202e\u202c\u2066\u2028\x00\x1b") & set(heard.replace("\\u202e", ""))
+    assert [mark for sent in place.sent() for mark in raw(place.sink.kind, sent)] == []
 
 
 def test_no_sink_carries_more_of_a_text_than_its_limit(place: Place, http: httpx.Client) -> None:
@@ -144,11 +175,13 @@ def test_a_text_cut_to_the_limit_arrives_whole(place: Place, http: httpx.Client)
 
 def test_the_same_alert_sent_twice_can_be_known_by_its_key(place: Place, http: httpx.Client) -> None:
     first, second = place.sink.send(http, an_alert()), place.sink.send(http, an_alert())
-    assert first == second
+    assert first == second or place.sink.kind == "discord"  # which gives each message an id
     assert len(set(place.heard())) == 1
     other = an_alert(key="alert_other")
+    heard = set(place.heard())
     place.sink.send(http, other)
-    assert len(set(place.heard())) == 2
+    assert set(place.heard()) != heard  # beside the first, or in the same ticket
+    assert any("alert_other" in said for said in place.heard())
 
 
 def test_no_secret_is_in_repr_string_log_or_receipt(
@@ -168,6 +201,13 @@ def test_no_secret_is_in_repr_string_log_or_receipt(
         (Slack, {"url": "hooks.example.com/hush"}),
         (Webhook, {"url": "https://example.com/hush", "secret": "hush"}),
         (Webhook, {"url": "hush", "secret": SECRET}),
+        (Teams, {"url": "logic.example.com/hush"}),
+        (Discord, {"url": "discord.com/hush"}),
+        (Apprise, {"url": "hush"}),
+        (PagerDuty, {"routing_key": "hush", "api": "events.example.com"}),
+        (ZendeskTicket, {"token": "hush", "api": "example.zendesk.com"}),
+        (JiraServiceManagement, {"token": "hush", "api": "https://example.atlassian.net"}),
+        (Freshdesk, {"key": "hush", "api": "https://example.freshdesk.com", "requester": "nobody"}),
         (Email, {"host": "h", "sender": "a@example.com", "to": ["b@example.com"], "password": "hush"}),
     ],
 )
@@ -185,7 +225,7 @@ STATUSES = [
 
 
 @pytest.mark.parametrize(("status", "error"), STATUSES)
-@pytest.mark.parametrize("place", ["slack", "webhook"], indirect=True)
+@pytest.mark.parametrize("place", ["slack", "teams", "discord", "pagerduty", "webhook"], indirect=True)
 def test_each_status_becomes_its_error_and_names_no_secret(
     place: Place, http: httpx.Client, receiver: Receiver, status: int, error: type[Exception]
 ) -> None:
@@ -202,7 +242,7 @@ def test_each_status_becomes_its_error_and_names_no_secret(
         assert caught.value.retry_after.total_seconds() == 30
 
 
-@pytest.mark.parametrize("place", ["slack", "webhook"], indirect=True)
+@pytest.mark.parametrize("place", ["slack", "teams", "discord", "pagerduty", "webhook"], indirect=True)
 def test_a_receiver_that_never_answers_is_tried_again_later(
     place: Place, http: httpx.Client, receiver: Receiver
 ) -> None:
@@ -211,6 +251,13 @@ def test_a_receiver_that_never_answers_is_tried_again_later(
     with pytest.raises(TemporaryError):
         place.sink.send(http, an_alert())
     assert len(receiver.heard) == 1
+
+
+def _html(mail: object) -> str:
+    assert hasattr(mail, "get_body")
+    page = mail.get_body(("html",)).get_content()
+    assert isinstance(page, str)
+    return page
 
 
 def _read(mail: object) -> str:

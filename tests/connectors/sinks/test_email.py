@@ -1,5 +1,6 @@
 """E-mail: what stands in the mail, and what the mail server's answers mean."""
 
+import smtplib
 import socket
 import ssl
 from html.parser import HTMLParser
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from connectors.sinks.email import Email, as_html, as_text, message
+from connectors.sinks.email import Email, as_html, as_text, explained, message
 from pipeline.errors import RefusedError, TemporaryError
 from pipeline.triage import Urgency
 from tests.connectors.sinks.receivers import PostOffice, an_alert, mail_server
@@ -245,10 +246,19 @@ def test_a_server_that_hangs_up_or_stays_silent_is_tried_again_later(
 ) -> None:
     monkeypatch.setattr("connectors.sinks.email.TIMEOUT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        with pytest.raises(TemporaryError):
+        with pytest.raises(TemporaryError) as caught:
             an_email(PostOffice(port=silent.getsockname()[1])).send(http, an_alert())
         connection, _ = silent.accept()
         connection.close()
+    assert not caught.value.unsure
+
+
+@pytest.mark.parametrize("error", [TimeoutError("timed out"), smtplib.SMTPServerDisconnected("gone")])
+def test_a_line_that_breaks_leaves_it_unsure_only_once_the_mail_was_begun(error: Exception) -> None:
+    for begun in (False, True):
+        known = explained(error, "smtp mail.test:25", begun=begun)
+        assert isinstance(known, TemporaryError)
+        assert known.unsure is begun
 
 
 def test_a_name_may_be_in_any_script(http: httpx.Client, office: PostOffice) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import multiprocessing
-import os
 import resource
 import threading
 from pathlib import Path
@@ -69,7 +68,7 @@ def test_a_file_of_somebody_elses_is_left_alone(tmp_path: Path, http: httpx.Clie
 
 def test_two_processes_at_once_write_each_alert_once(tmp_path: Path) -> None:
     path = tmp_path / "alerts.jsonl"
-    context = multiprocessing.get_context("fork" if hasattr(os, "fork") else "spawn")
+    context = multiprocessing.get_context("spawn")
     both = [context.Process(target=_send_all, args=(path,)) for _ in range(2)]
     for process in both:
         process.start()

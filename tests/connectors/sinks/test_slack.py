@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
+from connectors.client import open_client
 from connectors.sinks.slack import Slack, message
-from pipeline.errors import ChangedError, EarfulError
+from pipeline.errors import ChangedError, EarfulError, RefusedError
 from tests.connectors.sinks.receivers import Receiver, an_alert
 
 ATTACK = "<!channel> @here *bold* _it_ ~no~ `code` ```x``` <https://evil.example|Log in> &amp; <@U1>"
@@ -131,3 +132,39 @@ def test_each_documented_answer_is_understood(shared: Path, http: httpx.Client, 
         "rate_limited": "TemporaryError",
         "rollup_error": "TemporaryError",
     }
+
+
+@pytest.mark.parametrize(
+    ("status", "word", "mend"),
+    [
+        (404, "no_service", "make another"),
+        (410, "channel_is_archived", "choose another"),
+        (403, "action_prohibited", "admin"),
+    ],
+)
+def test_slacks_own_word_becomes_a_mend_and_any_other_is_not_repeated(
+    http: httpx.Client, receiver: Receiver, status: int, word: str, mend: str
+) -> None:
+    sink = Slack(name="out", url=SecretStr(receiver.url + "/services/x"))
+    receiver.status, receiver.body = status, word.encode()
+    with pytest.raises(RefusedError, match=f"{mend}.*{word}"):
+        sink.send(http, an_alert())
+    receiver.body = b"hush"
+    with pytest.raises(RefusedError) as caught:
+        sink.send(http, an_alert())
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "pause"), [("https://hooks.slack.com/services/T/B/x", 1.0), ("https://chat.example/hooks/x", 0)]
+)
+def test_slack_itself_is_told_one_message_a_second(url: str, pause: float) -> None:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200, text="ok")
+
+    with open_client(transport=httpx.MockTransport(answer), sleep=lambda _: None) as http:
+        Slack(name="out", url=SecretStr(url)).send(http, an_alert())
+    assert asked[0].extensions["pause"] == pause

@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from connectors.sinks.webhook import BODY_LIMIT, Webhook, body, sign, webhook_id
+from connectors.signature import sign
+from connectors.sinks.webhook import BODY_LIMIT, Webhook, body, webhook_id
+from pipeline.errors import RefusedError
 from tests.connectors.sinks.receivers import Receiver, an_alert
 
 NEW = "whsec_" + base64.b64encode(b"n" * 32).decode()
@@ -113,3 +115,13 @@ def test_a_malformed_secret_is_refused_before_anything_is_sent(secret: str) -> N
     for told in [{"secret": secret}, {"secret": NEW, "old_secrets": [secret]}]:
         with pytest.raises(ValidationError, match="whsec_"):
             Webhook.model_validate({"name": "out", "url": "https://example.com", **told})
+
+
+def test_a_receiver_that_is_gone_for_good_wants_to_be_taken_out_of_the_settings(
+    http: httpx.Client, receiver: Receiver
+) -> None:
+    receiver.status = 410
+    sink = Webhook(name="out", url=SecretStr(receiver.url + "/hush"), secret=SecretStr(NEW))
+    with pytest.raises(RefusedError, match="take this sink out of the settings") as caught:
+        sink.send(http, an_alert())
+    assert "hush" not in str(caught.value)

@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.analysis import Analysis
 from pipeline.case import Case, CaseState, case_key
+from pipeline.coverage import Coverage, Unheard
 from pipeline.mention import Mention, MentionKind
 from pipeline.report import Report, measure
 from pipeline.sentiment import Feeling
@@ -62,9 +63,16 @@ class Month:
             cases=self.cases,
             labels=SOURCES,
             quiet_after={"forum": timedelta(days=2), "news": timedelta(days=14)},
+            coverage={"app": missed(3, why="The store shows the last 500 reviews only."), "social": missed(9)},
             unanalysed=3,
             rejected=1,
         )
+
+
+def missed(*days: int, why: str = "GET social.example/api/v2/search: 503") -> Coverage:
+    """Six hours of which something may be missing, on each of these days."""
+    began = [START + timedelta(days=day) for day in days]
+    return Coverage(unheard=tuple(Unheard(one, one + timedelta(hours=6), why, one, one) for one in began))
 
 
 def pair(number: int, said_at: datetime, **fields: object) -> Pair:

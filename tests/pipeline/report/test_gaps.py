@@ -2,7 +2,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pipeline.report.gaps import Listening
+from pipeline.coverage import Coverage, Stretch, Unheard
+from pipeline.report.gaps import Listening, unheard
 from pipeline.visit import Visit
 
 START = datetime(2026, 10, 1, tzinfo=UTC)
@@ -56,3 +57,29 @@ def test_failed_visits_say_who_must_act_and_what_went_wrong_last(said: Callable[
     assert gap.who_acts == "the operator"
     assert gap.failed_at == START + 5 * DAY
     assert gap.silent_from is None
+
+
+def test_what_a_source_told_is_missing_is_of_every_period_it_touches() -> None:
+    def gap(start: float | None, end: float) -> Unheard:
+        return Unheard(None if start is None else START + start * DAY, START + end * DAY, "cap", START, START)
+
+    coverage = {"forum": Coverage(unheard=(gap(None, -3), gap(-2, 1), gap(4, 5), gap(29, 31), gap(31, 32)))}
+    found = unheard(coverage | {"app": Coverage()}, {"forum": "Trail forum"}, START, START + 30 * DAY)
+    assert [one.end for one in found] == [START + 1 * DAY, START + 5 * DAY, START + 31 * DAY]
+    assert {(one.source, one.label, one.why) for one in found} == {("forum", "Trail forum", "cap")}
+    assert unheard(coverage, {}, START - 9 * DAY, START - 5 * DAY)[0].start is None
+
+
+def test_that_a_source_was_not_called_since_is_told_of_those_that_are_listened_to() -> None:
+    heard = Stretch(START, START + 20 * DAY, START)
+    failed = Unheard(START + 20 * DAY, START + 24 * DAY, "x.test: 503", START, START, broken=True)
+    coverage = {"forum": Coverage((heard,)), "app": Coverage((heard,), (failed,)), "removed": Coverage((heard,))}
+    labels, end, now = {"forum": "Forum", "app": "App", "new": "New"}, START + 30 * DAY, START + 31 * DAY
+    found = [(one.source, one.start, one.end, one.why) for one in unheard(coverage, labels, START, end, as_of=now)]
+    assert found == [
+        ("app", failed.start, failed.end, "x.test: 503"),
+        ("app", failed.end, now, "the source was not called since"),
+        ("forum", heard.end, now, "the source was not called since"),
+    ]
+    assert unheard({"forum": Coverage((heard,))}, labels, START, end, as_of=heard.end + DAY / 48) == []
+    assert unheard({"forum": Coverage((heard,))}, labels, START, START + 10 * DAY, as_of=now) == []

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from pipeline.coverage import Coverage, Unheard
 from pipeline.report import Report, measure, render, summary
 from pipeline.report.words import interval, number, percent
 from pipeline.sentiment import Feeling
@@ -74,7 +75,7 @@ def page(report: Report) -> str:
     return render(report)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is open this thread runs an event loop, which Prefect would find
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("needs Chromium: apt-get install chromium")
@@ -130,6 +131,21 @@ def test_every_table_and_figure_says_what_it_is(page: str, report: Report) -> No
     }
     assert named <= set(ids)
     assert page.count(" October</th>") == len(report.days) + len(report.feelings)
+
+
+def test_what_was_not_heard_stands_before_any_trend_and_says_why(page: str, said: Callable[..., Any]) -> None:
+    head = page[: page.index(">Day by day<")]
+    assert "What was not heard" in head
+    for told in ("App Store reviews", "4 Oct, 00:00 to 4 Oct, 06:00", "The store shows the last 500 reviews only."):
+        assert told in head
+    assert "What was not heard" not in render(measure([said(1, START)], **WITHIN))
+    many = [Unheard(START - timedelta(1), START + timedelta(day), HOSTILE, START, START) for day in range(1, 40)]
+    told = render(measure([said(1, START)], **WITHIN, coverage={"app": Coverage(unheard=tuple(many))}))
+    assert "<summary>33 more</summary>" in told
+    assert told.count("from before this period") == 39
+    assert told.count("until after it") == 8
+    assert "<script>" not in told
+    assert Reading(told).open == []
 
 
 def test_headings_go_down_one_step_at_a_time(page: str) -> None:

@@ -108,14 +108,14 @@ def test_reasons_are_the_largest_shares_for_the_answer_against_the_second_best()
     first = COLUMNS["lane"].start
     chosen, other = (first + HEADS["lane"].index(name) for name in (answer, rival))
     largest = float((scored.shares[:, chosen] - scored.shares[:, other]).max())
-    reasons = [share for _, share in scored.reasons(["lane"])]
+    reasons = scored.reasons(["lane"])
     assert reasons[0].weight == pytest.approx(largest, abs=5e-4)
     assert [reason.weight for reason in reasons] == sorted((reason.weight for reason in reasons), reverse=True)
     assert all(text[reason.start : reason.end] == reason.text for reason in reasons)
 
 
 def test_stars_are_always_among_the_reasons_where_there_are_any() -> None:
-    reasons = [share for _, share in score("shoes", rating=5).reasons(["sentiment"])]
+    reasons = score("shoes", rating=5).reasons(["sentiment"])
     assert reasons[-1].text == "5 of 5 stars"
     assert reasons[-1].start is None
 

@@ -30,6 +30,15 @@ def test_a_loose_gap_asks_for_no_order_and_no_sentence() -> None:
     assert said("lift ~4 dropped", "the lift dropped") == "lift dropped"
 
 
+def test_slots_in_another_order_than_the_row_are_not_even_searched_for() -> None:
+    assert Phrases(LISTS, [("told", "stole ..3 wallet")]).begun("my wallet he stole") == []
+    assert said("stole ..3 wallet", "my wallet, he stole my wallet") == "stole my wallet"
+
+
+def test_an_entry_that_is_no_token_may_stand_anywhere() -> None:
+    assert said("from ..1 which?|the_press", "press: anyone from which? following") == "from which?"
+
+
 def test_a_word_elsewhere_can_be_asked_for_or_forbidden() -> None:
     assert said("sue & you", "i will sue, do you hear") == "sue"
     assert said("sue & you", "i will sue") is None
