@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import httpx
@@ -146,7 +147,7 @@ def by_time(
     known = set[str]()
     while True:
         found = ask(end, number)
-        fresh = {_mark(item, native): item for item in found.items if _mark(item, native) not in known}
+        fresh = {name: item for item in found.items if (name := name_of(item, native)) not in known}
         known |= fresh.keys()
         yield list(fresh.values())
         stale, given_up = (0, False) if fresh else (stale + 1, given_up)
@@ -169,6 +170,7 @@ def by_time(
             stale, given_up = (0, True) if stale >= STALE else (stale, given_up)
 
 
-def _mark(item: dict[str, Any], native: Callable[[dict[str, Any]], object]) -> str:
-    """Its native id; of one without, all it says: each strange thing is kept aside."""
-    return str(native(item) or json.dumps(item, sort_keys=True, default=str))
+def name_of(item: dict[str, Any], native: Callable[[dict[str, Any]], object]) -> str:
+    """What a thing is known by while it is read: its native id, or a mark of all it says: none hides another."""
+    said = json.dumps(item, sort_keys=True, default=str)
+    return str(native(item) or f"?{sha256(said.encode()).hexdigest()[:16]}")

@@ -94,6 +94,14 @@ def language(declared: object) -> str | None:
     return code if re.fullmatch("[a-z]{2}", code) else None
 
 
+def identity(value: Any, field: str = "id") -> str:  # noqa: ANN401 - as above
+    """The id that a place gave a thing. Raises RecordError: two things without one would be taken for one."""
+    if not isinstance(value, str | int) or isinstance(value, bool) or not str(value).strip():
+        message = f"the field {field!r} holds no id"
+        raise RecordError(message)
+    return str(value)
+
+
 def native(key: str) -> str:
     """Of a mention's key, or of the key of the answer inside it, the id that its place gave it."""
     return key.partition(":")[2].removesuffix("/reply")

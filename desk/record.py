@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from desk.console import FAILED, HERE, Settings, err, in_words, out
+from desk.show import counted
 
 if TYPE_CHECKING:  # they take a while to import
     import httpx
 
     from connectors.contract import Source
     from pipeline.mention import Mention
+
+MOST_WALKS = 3
+"""A place that says something new at every call is called so often."""
 
 
 def record(
@@ -41,7 +45,7 @@ def record(
         with setup.http() as http:
             http.event_hooks = {"response": [recorder.note]}
             try:
-                heard = _walk(source, http, pages)
+                heard, cut = _heard(source, http, pages)
             except EarfulError:
                 err.print(f"[red]{name} could not be walked; nothing was written.[/] `earful try {name}` may say more.")
                 raise
@@ -51,7 +55,7 @@ def record(
             raise typer.Exit(FAILED)
         told = recorder.settings()
         with open_client(transport=replayed(exchanges)) as http:  # with the key still in hand: some must sign with it
-            expected = _walk(source, http, pages)
+            expected, _ = _heard(source, http, pages)
         where = folder or Path("recordings") / name
         where.mkdir(parents=True, exist_ok=True)
         mentions = sorted(
@@ -61,13 +65,31 @@ def record(
             _write(where / f"{file}.json", content)
     out.print(f"Wrote {len(exchanges)} answers and {len(mentions)} mentions to [bold]{where}[/].", end=" ")
     out.print("Read them before you share them.")
+    if cut:
+        out.print(f"{cut}: `earful conform` replays only what was walked to its end.")
 
 
-def _walk(source: "Source", http: "httpx.Client", pages: int) -> "list[Mention]":
+def _heard(source: "Source", http: "httpx.Client", pages: int) -> "tuple[list[Mention], str | None]":
+    """What so many pages tell, and why that is not all; None: it is, up to a call that heard nothing new.
+
+    Whoever replays the recording calls again, and must get the answers of a later call.
+    """
     from connectors.contract import fetch
 
-    batches = zip(range(pages), fetch(source, http, since=None), strict=False)
-    return [mention for _, batch in batches for mention in batch.mentions]
+    heard: dict[str, Mention] = {}
+    cursor: str | None = None
+    for _ in range(MOST_WALKS):
+        since = cursor
+        for number, batch in enumerate(fetch(source, http, since), 1):
+            heard |= {mention.key: mention for mention in batch.mentions}
+            cursor = batch.cursor or cursor
+            if number == pages:
+                if batch.reach is None:  # which only a walk's last page tells
+                    return list(heard.values()), f"There is more than {counted(pages, 'page')}"
+                break
+        if cursor == since:
+            return list(heard.values()), None
+    return list(heard.values()), "Something new came at every call, the last one too"
 
 
 def _write(path: Path, content: object) -> None:

@@ -27,6 +27,8 @@ VERSION = f"language-2-fasttext-lid.176-{sha256(_FILE).hexdigest()[:12]}"
 """Changes with the rules of this file and the words of the other, and so whenever an answer could."""
 
 _DRESSING = re.compile("https?://\\S*|\\S{0,64}@\\S*|#\\w+|&\\w+;|\\b(?:RT|http)\\b|[\\d\\s\x00\ud800-\udfff]+")
+_DRESSES = frozenset({"RT", "http"})
+"""The only plain words in it."""
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 _FOREIGN = re.compile(r"(?:(?![\u1e00-\u1eff\uff21-\uff5a\U0001d400-\U0001d7ff])[^\W\d_\x00-\u024f])")
 """A letter of another script than ours."""
@@ -98,7 +100,7 @@ class Language:
 def language(words: str, declared: str | None = None) -> Language:
     """The language of the first `READ` characters. What the source declared is a hint: it is often wrong."""
     said = [word for chunk in words[:READ].split() for word in _SAID[chunk]]
-    english = sum(word in _ENGLISH for word in said)
+    english = sum(map(_ENGLISH.__contains__, said))
     kinds = _ENGLISH.intersection(said)
     plain = len(kinds) >= _ENOUGH and english >= _SHARE * len(said) and not kinds <= _ELSEWHERE
     hindi = 0 if _HINDI.isdisjoint(said) else sum(word in _HINDI for word in said)
@@ -118,6 +120,8 @@ def language(words: str, declared: str | None = None) -> Language:
 
 def _said(chunk: str) -> tuple[str, ...]:
     """The words in what stands between two blanks."""
+    if chunk.isascii() and chunk.isalpha() and chunk not in _DRESSES:
+        return (chunk.lower(),)
     return tuple(word.lower().replace("\u2019", "'") for word in _WORD.findall(_DRESSING.sub(" ", chunk)))
 
 

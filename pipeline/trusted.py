@@ -15,14 +15,22 @@ def trusted(noun: type[Noun], values: Mapping[str, Any]) -> Noun:
     Only for what we made or stored ourselves. Equal to what the noun's own check would make, in about a third of its
     time; `model_construct` takes almost all of it.
     """
-    made = noun.__new__(noun)
     fields = _fields(noun)
+    return taken(noun, {name: values[name] for name in fields}, set(fields))
+
+
+def taken(noun: type[Noun], values: dict[str, Any], given: set[str]) -> Noun:
+    """The same, faster: `values`, in the order of the fields, and the names of the fields become its own."""
+    made = noun.__new__(noun)
     # As pydantic does it itself: a noun may be frozen.
-    object.__setattr__(made, "__dict__", {name: values[name] for name in fields})
-    object.__setattr__(made, "__pydantic_fields_set__", set(fields))
-    object.__setattr__(made, "__pydantic_extra__", None)
-    object.__setattr__(made, "__pydantic_private__", None)
+    _set(made, "__dict__", values)
+    _set(made, "__pydantic_fields_set__", given)
+    _set(made, "__pydantic_extra__", None)
+    _set(made, "__pydantic_private__", None)
     return made
+
+
+_set = object.__setattr__
 
 
 @cache

@@ -168,6 +168,8 @@ def _keep(connection: Connection, changes: dict[Cell, list[int]]) -> None:
         for cell, hours in sorted(changes.items())
         if any(hours)
     ]
+    if not rows:
+        return
     fresh = insert(connection, TALLY)
     more: dict[str, Any] = {name: TALLY.c[name] + fresh.excluded[name] for name in ("number", *_HOURS)}
     for chunk in chunks(rows):

@@ -13,6 +13,7 @@ from pipeline.coverage import Walk
 from pipeline.mention import Mention
 from pipeline.text import storable
 from pipeline.visit import Visit
+from storage.bulk import Insert, kept_as_it_is, put
 from storage.counted import uncount
 from storage.covered import Covered, keep_coverage, known_of
 from storage.database import chunks, columns, insert, made, values
@@ -236,8 +237,7 @@ def _keep(connection: Connection, page: Sequence[tuple[Mention, Mapping[str, Any
     if fresh:
         first = {"heard_at": heard_at, "wording": 0, "judged": False}
         rows = [values(mention) | first for mention, _ in fresh]
-        counting = connection.execution_options(preserve_rowcount=True)
-        new = counting.execute(insert(connection, MENTION).on_conflict_do_nothing(), rows).rowcount
+        new = put(connection, MENTION, rows, kept_as_it_is)
         _keep_raw(connection, fresh)
     if edited:
         _replace(connection, [mention for mention, _ in edited])
@@ -280,9 +280,12 @@ def _keep_raw(connection: Connection, page: Sequence[tuple[Mention, Mapping[str,
         {"mention_key": mention.key, "source": mention.source, "item": json.dumps(raw, default=str)}
         for mention, raw in page
     ]
-    item = insert(connection, RAW)
+    put(connection, RAW, rows, _latest_raw)
+
+
+def _latest_raw(item: Insert) -> Insert:
     latest = {"source": item.excluded.source, "item": item.excluded.item}
-    connection.execute(item.on_conflict_do_update(index_elements=["mention_key"], set_=latest), rows)
+    return item.on_conflict_do_update(index_elements=["mention_key"], set_=latest)
 
 
 def _aside(source: str, strange: Strange, heard_at: datetime) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from pipeline.analysis import Analysis
 from pipeline.correction import corrected
 from pipeline.doubt import Glance
 from pipeline.mention import Mention
+from storage.bulk import Insert, put
 from storage.counted import count, uncount
-from storage.database import chunks, columns, insert, made, values
+from storage.database import chunks, columns, made, values
 from storage.tables import ANALYSIS, MENTION, UNJUDGED
 from storage.taught import held_of, unreviewed
 from storage.unjudged import Unjudged
@@ -55,12 +56,7 @@ class Thought(Unjudged):
         last = {row["mention_key"]: row for row in rows}
         uncount(connection, [key for key in last if known[key].judged])
         count(connection, [(known[key], row) for key, row in last.items()])
-        fresh = insert(connection, ANALYSIS)
-        new = fresh.excluded
-        latest: dict[str, Any] = {column.name: new[column.name] for column in ANALYSIS.c if not column.primary_key}
-        # The same judgement made twice has been handled once.
-        latest["handled"] = and_(ANALYSIS.c.handled, ANALYSIS.c.version == new.version)
-        connection.execute(fresh.on_conflict_do_update(index_elements=["mention_key"], set_=latest), rows)
+        put(connection, ANALYSIS, list(last.values()), _latest)
         first = [row["mention_key"] for row in rows if not known[row["mention_key"]].judged]
         if first:
             connection.execute(update(MENTION).where(MENTION.c.key.in_(first)).values(judged=True))
@@ -131,6 +127,14 @@ class Thought(Unjudged):
             question = question.where(MENTION.c.source == source)
         with self._read() as connection:
             return connection.scalar(question) or 0
+
+
+def _latest(fresh: Insert) -> Insert:
+    new = fresh.excluded
+    latest: dict[str, Any] = {column.name: new[column.name] for column in ANALYSIS.c if not column.primary_key}
+    # The same judgement made twice has been handled once.
+    latest["handled"] = and_(ANALYSIS.c.handled, ANALYSIS.c.version == new.version)
+    return fresh.on_conflict_do_update(index_elements=["mention_key"], set_=latest)
 
 
 def _row(analysis: Analysis, said_at: datetime) -> dict[str, Any]:

@@ -8,12 +8,14 @@ from typing import Protocol
 
 import httpx
 
+from connectors.conform.faults import LEISURE
 from connectors.conform.grade import Failing, Severity
+from connectors.conform.leaks import overhearing, secrets_of
 from connectors.conform.listener import MOST_WALKS, Listener, patient, wire
-from connectors.conform.scene import Scene
+from connectors.conform.scene import REST, STEP, Scene
 from connectors.conform.server import Detour
-from connectors.conform.stage import Place, Stage
-from connectors.conform.verdict import Verdict, said, secrets_of
+from connectors.conform.stage import Place, Stage, copied
+from connectors.conform.verdict import Verdict, said
 from connectors.conform.world import World
 from connectors.contract import Source
 
@@ -42,7 +44,8 @@ class WorldOpening:
     """A world in which somewhat more than a page was said, and then that much again."""
 
     world: World
-    ahead: timedelta = timedelta(0)
+    ahead: timedelta | None = None
+    """How far its clock is ahead of ours when all is said; less than nothing: behind it; None: as it suits a trial."""
 
     @property
     def many(self) -> int:
@@ -51,9 +54,13 @@ class WorldOpening:
         return page * 2 + 3 if page <= SMALL else page + page // 5 + 3
 
     def fresh(self) -> Scene:
-        """Its clock is days behind ours, so that all that a trial makes happen is past for us too."""
-        back = timedelta(days=3) + self.world.late + (self.world.edits or timedelta(0))
-        scene = Scene(self.world, datetime.now(UTC).replace(microsecond=0) - back + self.ahead)
+        """Usually its clock is days behind ours, so that all that a trial makes happen is past for us too.
+
+        The world is a copy: what one remembers of a trial is unknown to the next.
+        """
+        usual = timedelta(days=3) + self.world.late + (self.world.edits or timedelta(0))
+        back = usual if self.ahead is None else STEP * self.many + REST - self.ahead
+        scene = Scene(copied(self.world) or self.world, datetime.now(UTC).replace(microsecond=0) - back)
         scene.say(self.many)
         return scene
 
@@ -73,6 +80,10 @@ class Bench:
     stage: Stage
     detour: str | None = None
     requests: tuple[int, int] = (1, 1)
+    notes: dict[str, str] = field(default_factory=dict)
+    """What a story did less of than its name says, for the grade."""
+    overheard: list[str] = field(default_factory=list)
+    """Who logged a secret of the settings."""
     verdict: Verdict = field(init=False)
 
     def __post_init__(self) -> None:
@@ -94,12 +105,12 @@ class Bench:
         self.stage.disturb()
         return Listener()
 
-    def client(self, timeout: float = 10.0, attempts: int = 1) -> httpx.Client:
+    def client(self, timeout: float = LEISURE, attempts: int = 1) -> httpx.Client:
         """A client for one walk."""
         return patient(timeout, attempts, Detour(self.detour, wire()) if self.detour else None)
 
     def walk(
-        self, listener: Listener, most: int | None = None, *, timeout: float = 10.0, attempts: int = 1
+        self, listener: Listener, most: int | None = None, *, timeout: float = LEISURE, attempts: int = 1
     ) -> Exception | None:
         """One walk; what it raised, if anything."""
         try:
@@ -140,7 +151,10 @@ def world_bench(kind: type[Source], world: World) -> Iterator[Bench]:
     stage = Stage(opening.fresh())
     with stage.serving() as address:
         source = make(kind, world, address)
-        yield Bench(source, opening, stage)
+        bench = Bench(source, opening, stage)
+        with overhearing(bench.verdict.secrets) as heard:
+            bench.overheard = heard.told
+            yield bench
 
 
 def make(kind: type[Source], world: World, address: str) -> Source:

@@ -19,6 +19,10 @@ from pipeline.errors import ChangedError, EarfulError, RefusedError, SettingsErr
 SILENCE = 0.6
 """Seconds a silent server is silent, and within `PATIENCE` its client gives up."""
 PATIENCE = 0.3
+LEISURE = 30.0
+"""Seconds a client waits where no server is silent."""
+NO_NAME, NO_PORT = "https://earful-conform.invalid", "http://127.0.0.1:9"
+"""Where nothing can be reached: a name that nobody has, a port where nobody listens."""
 HUGE = 50_000_000
 
 Spoil = Callable[[httpx.Response], Wire | None]
@@ -28,6 +32,8 @@ Errors = tuple[type[EarfulError], ...]
 LATER: Errors = (TemporaryError,)
 OPERATOR: Errors = (RefusedError, SettingsError)
 DEVELOPER: Errors = (ChangedError,)
+FAR: Errors = (TemporaryError, SettingsError, RefusedError)
+"""For a place that cannot be reached at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,7 @@ class Fault:
     `must`: it may not go on as if nothing had happened. `lasts`: every later answer is spoilt too, until it is mended.
     `refuses`: the place has not taken the request; else it has, and only its answer is spoilt.
     `of_one`: a place may answer so of one thing that is no longer there, so that a walk may pass it over.
-    `waits`: how long the other side asks to wait, which the error must carry; with `or_none` it may know nothing of it.
+    `waits`: how long the other side asks to wait: the error must carry it, and nobody may ask again before it is over.
     """
 
     name: str
@@ -48,7 +54,6 @@ class Fault:
     refuses: bool = False
     of_one: bool = False
     waits: timedelta | None = None
-    or_none: bool = False
     slow: bool = False
     attempts: int = 1
 
@@ -59,11 +64,11 @@ def _status(code: int, **headers: str) -> Spoil:
     return lambda _: whole(httpx.Response(code, headers=named, content=page))
 
 
-def _throttled(name: str, header: str, value: Callable[[], str], seconds: int, *, or_none: bool = True) -> Fault:
+def _throttled(name: str, header: str, value: Callable[[], str], seconds: int) -> Fault:
     def spoil(_: httpx.Response) -> Wire:
         return whole(httpx.Response(429, headers={header: value()}, json={"error": "Too many requests"}))
 
-    return Fault(name, spoil, LATER, refuses=True, waits=timedelta(seconds=seconds), or_none=or_none)
+    return Fault(name, spoil, LATER, refuses=True, waits=timedelta(seconds=seconds))
 
 
 def _instead(body: bytes, kind: str = "application/json") -> Spoil:
@@ -245,8 +250,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault("408, too slow", _status(408), LATER, refuses=True),
     Fault("409, a conflict", _status(409), OPERATOR + LATER, refuses=True),
     Fault("410, gone for good", _status(410), OPERATOR, refuses=True, of_one=True),
-    _throttled("429 with seconds to wait", "retry-after", lambda: "90", 90, or_none=False),
-    _throttled("429 with a date to wait for", "retry-after", lambda: _in_date(90), 90, or_none=False),
+    _throttled("429 with seconds to wait", "retry-after", lambda: "90", 90),
+    _throttled("429 with a date to wait for", "retry-after", lambda: _in_date(90), 90),
     _throttled("429 until an epoch second", "x-ratelimit-reset", lambda: str(int(time.time()) + 90), 90),
     _throttled("429 for seconds from now", "x-ratelimit-reset", lambda: "90.0", 90),
     _throttled("429 until an ISO time", "x-ratelimit-reset", lambda: _in_iso(90), 90),
@@ -275,6 +280,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("an empty body", _instead(b""), DEVELOPER),
     Fault("null", _instead(b"null"), DEVELOPER),
     Fault("a word where the list of items was", _other_list, DEVELOPER),
+    Fault("a page that comes twice", _again, DEVELOPER, must=False, lasts=False),
     Fault("the same page again and again", _again, DEVELOPER, must=False),
     Fault("the same token twice", _same_token, DEVELOPER, must=False),
     Fault("bytes that are no UTF-8", _no_utf8, DEVELOPER, must=False),

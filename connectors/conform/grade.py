@@ -39,13 +39,19 @@ class Failing:
 
 @dataclass(slots=True)
 class Grade:
-    """How one connector did. `passed` and `skipped` are names of faults; a skipped one comes with its reason."""
+    """How one connector did. `passed` and `skipped` are names of faults; a skipped one comes with its reason.
+
+    `untried`: why faults were left untried that might have cost points; then there is no grade, but for the worst one.
+    `notes`: what a person must know of how something was tried.
+    """
 
     kind: str
     passed: list[str] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     failings: list[Failing] = field(default_factory=list)
     seconds: float = 0.0
+    untried: str | None = None
+    notes: dict[str, str] = field(default_factory=dict)
 
     def note(self, fault: str, failings: list[Failing]) -> None:
         """Write down what came of one fault; of several failings under it the gravest counts."""
@@ -67,21 +73,25 @@ class Grade:
         return len(self.passed) + len(self.failings)
 
     @property
-    def points(self) -> int:
-        """100, less what each failing costs."""
-        return max(0, 100 - sum(COSTS[each.severity] for each in self.failings))
+    def points(self) -> int | None:
+        """100, less what each failing costs; None where too little was tried and some would be left."""
+        left = max(0, 100 - sum(COSTS[each.severity] for each in self.failings))
+        return None if self.untried and left else left
 
     @property
-    def letter(self) -> str:
-        """A for all kept; F as soon as anything was lost."""
+    def letter(self) -> str | None:
+        """A for all kept; F as soon as anything was lost; None where there are no points."""
+        points = self.points
+        if points is None:
+            return None
         return next(
-            letter for letter, least in (("A", 100), ("B", 85), ("C", 70), ("D", 50), ("F", 0)) if self.points >= least
+            letter for letter, least in (("A", 100), ("B", 85), ("C", 70), ("D", 50), ("F", 0)) if points >= least
         )
 
     @property
     def conforms(self) -> bool:
-        """Whether it kept all that applies to it."""
-        return not self.failings
+        """Whether it was tried, and kept all that applies to it."""
+        return not self.failings and not self.untried
 
     def told(self) -> dict[str, Any]:
         """The grade as JSON holds it."""
@@ -89,8 +99,10 @@ class Grade:
             "kind": self.kind,
             "letter": self.letter,
             "points": self.points,
+            "untried": self.untried,
             "passed": self.passed,
             "skipped": self.skipped,
             "failings": [asdict(each) for each in self.failings],
+            "notes": self.notes,
             "seconds": round(self.seconds, 2),
         }

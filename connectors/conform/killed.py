@@ -3,49 +3,86 @@
 import json
 import multiprocessing
 import os
-from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
 from typing import Any
 
 from connectors.conform.bench import Bench
 from connectors.conform.grade import Failing
 from connectors.conform.listener import Listener, patient, wire
 from connectors.conform.server import Detour
+from connectors.conform.stage import copied
 from connectors.contract import Source, fetch
 from pipeline.mention import Mention
 
-MOST = 6
-"""At so many requests, spread evenly over the first walk and over the next, a process dies."""
-LONGEST = 60.0
+MOST = 25
+"""At so many requests at most, spread evenly over the first walk and over the next, a process dies."""
+LONGEST = 180.0
 """Seconds after which a walk that was not killed is given up."""
 
 
 def killed(bench: Bench, name: str) -> list[Failing] | str:
     """At each request in turn a process that walks is killed by the system; another goes on from what it saved."""
-    died = 0
+    every = sum(bench.requests)
+    chosen = [spread(requests, MOST * requests // every if every > MOST else requests) for requests in bench.requests]
+    died, many = 0, sum(map(len, chosen))
+    if many < every:
+        bench.notes[name] = f"at {many} of {every} requests, spread evenly"
     with TemporaryDirectory() as folder:
-        for again, requests in enumerate(bench.requests):
-            for at in range(1, requests + 1, max(1, -(-requests // (MOST // 2)))):
-                listener = bench.fresh()
-                if again:
-                    bench.settle(name, listener)
-                    bench.opening.go_on(bench.place)
+        for again, places in enumerate(chosen):
+            start = begun(bench, name, again)
+            before = copied(bench.place)
+            for at in places:
+                if place := copied(before):
+                    bench.stage.place, listener = place, start.copy()
+                else:
+                    listener = begun(bench, name, again)
                 journal = Path(folder) / f"{again}-{at}.jsonl"
                 journal.touch()
-                child = _child(bench.source, listener.cursor, journal, bench.detour)
-                bench.stage.disturb(meddle=_killing(child, at))
-                child.start()
-                child.join(LONGEST)
-                died += (child.exitcode or 0) < 0
-                child.kill()
-                child.join()
+                died += _shot(bench, listener.cursor, journal, at)
                 read(journal, listener)
                 if failings := bench.settle(name, listener):
-                    return failings
+                    where = f"killed at request {at} of {('the first walk', 'the next walk')[again]}"
+                    return [replace(each, happened=f"{where}: {each.happened}") for each in failings]
     return [] if died else "no process could be killed here while it walked"
+
+
+def begun(bench: Bench, name: str, again: int) -> Listener:
+    """A listener before its first walk, or before the next one, of which `bench.requests` tells how long they are."""
+    listener = bench.fresh()
+    if again:
+        bench.settle(name, listener)
+        bench.opening.go_on(bench.place, little=True)
+    return listener
+
+
+def spread(many: int, most: int) -> list[int]:
+    """At most so many of the numbers from 1, evenly spread; from two on the first and the last are among them."""
+    most = max(1, min(many, most))
+    return sorted({1 + round(step * (many - 1) / max(1, most - 1)) for step in range(most)})
+
+
+def _shot(bench: Bench, cursor: str | None, journal: Path, at: int) -> bool:
+    """Whether a process that walked was killed when its request of this number arrived."""
+    child = _child(bench.source, cursor, journal, bench.detour)
+    started = Event()
+
+    def meddle(number: int) -> None:
+        if number == at and started.wait(LONGEST):  # a request may arrive before its process is known here
+            child.kill()  # SIGKILL, where there are signals; who waits for its end is the one who started it
+
+    bench.stage.disturb(meddle=meddle)
+    child.start()
+    started.set()
+    child.join(LONGEST)
+    killed_there = (child.exitcode or 0) < 0
+    child.kill()
+    child.join()
+    return killed_there
 
 
 def _child(source: Source, cursor: str | None, journal: Path, detour: str | None) -> BaseProcess:
@@ -56,15 +93,6 @@ def _child(source: Source, cursor: str | None, journal: Path, detour: str | None
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["connectors.conform.killed", "connectors"])
     return context.Process(**work)
-
-
-def _killing(child: BaseProcess, at: int) -> Callable[[int], None]:
-    def meddle(number: int) -> None:
-        if number == at:
-            child.kill()  # SIGKILL, where there are signals
-            child.join()
-
-    return meddle
 
 
 def walk(source: Source, cursor: str | None, journal: str, detour: str | None) -> None:

@@ -1,8 +1,11 @@
 """Lenses: another look of everything a place says, for as long as it stands: drift of its form, another order."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import httpx
@@ -27,17 +30,70 @@ def doubled(answer: httpx.Response) -> httpx.Response:
     return _altered(answer, _double)
 
 
-def drifting(change: Change, turn: int) -> Lens:
-    """In one item of `EVERY` one field, another one in each, is missing, null or of another type."""
+def shuffled(answer: httpx.Response) -> httpx.Response:
+    """Every list of items in no order: first the even places, then the odd ones from the end."""
+    return _altered(answer, _shuffle)
 
-    def drift(items: list[Any]) -> None:
+
+@dataclass(slots=True)
+class Drifting:
+    """In one item of `EVERY` one field, another one in each, is missing, null or of another type.
+
+    `spoilt` are these items by number, each with the name of its odd field; `nameless` the words of those that do not
+    tell their number any more.
+    """
+
+    change: Change
+    turn: int
+    spoilt: dict[int, str] = field(default_factory=dict)
+    nameless: dict[int, str] = field(default_factory=dict)
+
+    def __call__(self, answer: httpx.Response) -> httpx.Response:
+        """The answer, some of its items drifted."""
+        return _altered(answer, self._drift)
+
+    def _drift(self, items: list[Any]) -> None:
         for item in items:
             for number in numbers(_words(item)):
-                if drifts(number, turn):
-                    _spoil(item, change, number // EVERY + turn * 7)
+                if drifts(number, self.turn):
+                    self.spoilt[number] = _spoil(item, self.change, number // EVERY + self.turn * 7)
+                    if number not in numbers(_words(item)):
+                        self.nameless[number] = _words(item)
                     break
 
-    return lambda answer: _altered(answer, drift)
+
+@dataclass(slots=True)
+class Larger:
+    """A page on which the items of all later pages stand, too, as they were seen before.
+
+    While it `learns`, it only looks.
+    """
+
+    learns: bool = True
+    seen: dict[str, dict[int, Any]] = field(default_factory=dict)
+    """The items by where they stood and by number."""
+
+    def __call__(self, answer: httpx.Response) -> httpx.Response:
+        """The answer, with more on it than was asked for."""
+        place = re.sub(r"[\d;]+", "#", answer.request.url.path)
+        return _altered(answer, partial(self._learn if self.learns else self._add, self.seen.setdefault(place, {})))
+
+    @property
+    def most(self) -> int:
+        """How many items stood at one place."""
+        return max(map(len, self.seen.values()), default=0)
+
+    def _learn(self, seen: dict[int, Any], items: list[Any]) -> None:
+        for item in items:
+            for number in numbers(_words(item)):
+                seen.setdefault(number, deepcopy(item))
+
+    def _add(self, seen: dict[int, Any], items: list[Any]) -> None:
+        here = {number for item in items for number in numbers(_words(item))}
+        order = list(seen)
+        after = max((order.index(number) for number in here if number in seen), default=len(order))
+        added = [seen[number] for number in order[after + 1 :] if number not in here]
+        items.extend(deepcopy(each) for number, each in enumerate(added) if each not in added[:number])
 
 
 def drifts(number: int, turn: int) -> bool:
@@ -65,6 +121,10 @@ def _turn(items: list[Any]) -> None:
     items.reverse()
 
 
+def _shuffle(items: list[Any]) -> None:
+    items[:] = items[::2] + items[1::2][::-1]
+
+
 def _double(items: list[Any]) -> None:
     items.extend(deepcopy(items))
 
@@ -73,7 +133,8 @@ def _words(value: Any) -> str:  # noqa: ANN401 - JSON is anything
     return json.dumps(value, ensure_ascii=False)
 
 
-def _spoil(item: Any, change: Change, which: int) -> None:  # noqa: ANN401 - JSON is anything
+def _spoil(item: Any, change: Change, which: int) -> str:  # noqa: ANN401 - JSON is anything
+    """Make one field odd, and say which."""
     places = list(_places(item))
     holder, name = places[which % len(places)]
     if change == "missing":
@@ -82,6 +143,7 @@ def _spoil(item: Any, change: Change, which: int) -> None:  # noqa: ANN401 - JSO
         holder[name] = None
     else:
         holder[name] = {"odd": which} if isinstance(holder[name], str | int | float) else "odd"
+    return name
 
 
 def _places(value: Any) -> Iterator[tuple[dict[str, Any], str]]:  # noqa: ANN401 - JSON is anything

@@ -7,7 +7,8 @@ from functools import cache
 import httpx
 
 from connectors.client import open_client
-from connectors.contract import Batch, Source, fetch
+from connectors.conform.faults import LEISURE
+from connectors.contract import Batch, Item, Source, fetch
 from connectors.wire import Wire
 from pipeline.coverage import Gap
 from pipeline.mention import Mention
@@ -36,7 +37,7 @@ def wire() -> httpx.BaseTransport:
     return _Kept()
 
 
-def patient(timeout: float = 10.0, attempts: int = 1, transport: httpx.BaseTransport | None = None) -> httpx.Client:
+def patient(timeout: float = LEISURE, attempts: int = 1, transport: httpx.BaseTransport | None = None) -> httpx.Client:
     """Earful's client, which here waits for nothing and gives up a silent server after `timeout` seconds."""
     client = open_client(attempts=attempts, transport=transport or wire(), sleep=lambda _: None)
     client.timeout = httpx.Timeout(timeout)
@@ -45,7 +46,11 @@ def patient(timeout: float = 10.0, attempts: int = 1, transport: httpx.BaseTrans
 
 @dataclass(slots=True)
 class Listener:
-    """What was kept so far. `moved`: whether the last walk gave a cursor; `reach` and `gaps` are the last walk's."""
+    """What was kept so far. `reach`, `gaps`, `raws` and `clashes` are the last walk's.
+
+    A raw item stands with the key of the mention that was made of it. A clash is a key under which one walk brought two
+    things.
+    """
 
     kept: dict[str, Mention] = field(default_factory=dict)
     cursor: str | None = None
@@ -54,10 +59,14 @@ class Listener:
     gaps: list[Gap] = field(default_factory=list)
     reach: datetime | None = None
     batches: int = 0
+    raws: list[tuple[str, Item]] = field(default_factory=list)
+    clashes: set[str] = field(default_factory=set)
+    _walked: dict[str, tuple[str, datetime]] = field(default_factory=dict)
 
     def walk(self, source: Source, client: httpx.Client, most: int | None = None) -> None:
         """One walk, or only its first `most` batches."""
         self.gaps, self.reach, self.batches = [], None, 0
+        self.raws, self.clashes, self._walked = [], set(), {}
         with client as http:
             for batch in fetch(source, http, self.cursor):
                 self.keep(batch)
@@ -67,6 +76,11 @@ class Listener:
     def keep(self, batch: Batch) -> None:
         """Save one batch."""
         self.batches += 1
+        self.raws += zip((mention.key for mention in batch.mentions), batch.raws, strict=False)
+        for mention in batch.mentions:
+            said = mention.text, mention.said_at
+            if self._walked.setdefault(mention.key, said) != said:
+                self.clashes.add(mention.key)
         self.kept |= {mention.key: mention for mention in batch.mentions}
         self.aside |= {each.item for each in batch.rejected}
         self.gone |= set(batch.gone)

@@ -11,6 +11,7 @@ import httpx
 
 from connectors.conform.bench import Bench
 from connectors.conform.grade import Severity
+from connectors.conform.leaks import overhearing
 from connectors.conform.listener import MOST_WALKS, Listener
 from connectors.conform.scene import Judged, some
 from connectors.conform.stage import Place, Stage
@@ -26,7 +27,9 @@ class Recorded:
     """Answers what was recorded for a request, and knows what must be heard of it."""
 
     exchanges: list[Exchange]
-    expected: dict[str, str]
+    expected: dict[str, Mention]
+    told: bool = True
+    """Whether somebody wrote down what is expected; else it is what one walk brought."""
 
     @property
     def many(self) -> int:
@@ -53,24 +56,36 @@ class Recorded:
         """What is expected and was not heard, or otherwise."""
         lost = [key for key in self.expected if key not in listener.kept]
         more = [key for key in listener.kept if key not in self.expected]
+        gone = [key for key in self.expected if key in listener.gone]
         other = [
-            key for key, words in self.expected.items() if key in listener.kept and listener.kept[key].text != words
+            (key, name)
+            for key, said in self.expected.items()
+            if key in listener.kept and (name := _differs(said, listener.kept[key]))
         ]
         told: Judged = []
         if lost:
             told.append((Severity.LOST, f"{len(lost)} of {self.many} were never heard ({some(lost)})"))
         if more:
             told.append((Severity.REPEATED, f"{len(more)} were heard that nobody expects ({some(more)})"))
+        if gone:
+            told.append((Severity.LOST, f"{len(gone)} that are expected are called gone ({some(gone)})"))
         if other:
-            told.append((Severity.DISTORTED, f"{len(other)} read otherwise ({some(other)})"))
+            (key, name), *_ = other
+            was, now = getattr(self.expected[key], name), getattr(listener.kept[key], name)
+            told.append((Severity.DISTORTED, f"{len(other)} read otherwise: {name} of {key}, {was!r} as {now!r}"))
         return told
+
+
+def _differs(said: Mention, heard: Mention) -> str | None:
+    """The first field that is not as somebody wrote it down; what was not written down may be anything."""
+    return next((name for name in said.model_fields_set if getattr(said, name) != getattr(heard, name)), None)
 
 
 def _fits(recorded: dict[str, Any], request: httpx.Request) -> bool:
     url = httpx.URL(recorded["url"])
     return (
         recorded.get("method", "GET") == request.method
-        and (url.host, url.path) == (request.url.host, request.url.path)
+        and (url.scheme, url.netloc, url.path) == (request.url.scheme, request.url.netloc, request.url.path)
         and sorted(url.params.multi_items()) == sorted(request.url.params.multi_items())
         and all(request.headers.get(name) == value for name, value in recorded.get("headers", {}).items())
     )
@@ -80,7 +95,7 @@ def _fits(recorded: dict[str, Any], request: httpx.Request) -> bool:
 def recorded_bench(kind: type[Source], folder: Path) -> Iterator[Bench]:
     """The bench of a source before its recordings: settings.json, exchanges.json and, if it is there, expected.json.
 
-    What must be heard is what a walk brings while nothing goes wrong, where nobody wrote down what is expected.
+    Where nobody wrote down what is expected, a walk's own outcome must do, which costs points: see `sound`.
     """
     source = kind.model_validate(_read(folder / "settings.json"))
     place = Recorded(_read(folder / "exchanges.json"), {})
@@ -90,16 +105,19 @@ def recorded_bench(kind: type[Source], folder: Path) -> Iterator[Bench]:
         told = folder / "expected.json"
         if told.exists():
             said = [Mention.model_validate(each) for each in _read(told)]
-            place.expected = {mention.key: mention.text for mention in said}
+            place.expected = {mention.key: mention for mention in said}
         else:
+            place.told = False
             listener = Listener()
             for _ in range(MOST_WALKS):
                 before = listener.cursor
                 listener.walk(source, bench.client())
                 if listener.cursor == before:
                     break
-            place.expected = {key: mention.text for key, mention in listener.kept.items()}
-        yield bench
+            place.expected = dict(listener.kept)
+        with overhearing(bench.verdict.secrets) as heard:
+            bench.overheard = heard.told
+            yield bench
 
 
 def _read(file: Path) -> Any:  # noqa: ANN401 - JSON is anything

@@ -80,6 +80,9 @@ class _Door(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         url = self.headers.get(ASKED) or f"http://{self.headers['host']}{self.path}"
         headers = [(name, value) for name, value in self.headers.items() if name.lower() != ASKED]
+        if self._hung_up():
+            self.close_connection = True
+            return
         wire = self.server.answer(httpx.Request(self.command, url, headers=headers, content=body))
         for number, piece in enumerate(wire.pieces):
             if number or not piece:
@@ -89,6 +92,21 @@ class _Door(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(_LINGER, 1, 0))
             os.close(self.connection.detach())  # at once, though files still hold the socket
         self.close_connection = wire.end != "keep"
+
+    def _hung_up(self) -> bool:
+        """Whether nobody waits for the answer any more: a request that comes to light so late is no one's.
+
+        It would count in what happens after it. Under TLS a socket cannot be asked.
+        """
+        if isinstance(self.connection, ssl.SSLSocket):
+            return False
+        self.connection.settimeout(0)
+        try:
+            return not self.connection.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        finally:
+            self.connection.settimeout(self.timeout)
 
     def log_message(self, *_: Any) -> None:  # noqa: ANN401 - as http.server
         """Say nothing."""

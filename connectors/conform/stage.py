@@ -3,8 +3,9 @@
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import httpx
 
@@ -13,6 +14,8 @@ from connectors.conform.lenses import Lens
 from connectors.conform.listener import Listener
 from connectors.conform.scene import Judged
 from connectors.conform.server import Wire, serving, whole
+
+T = TypeVar("T")
 
 MOST_REQUESTS = 2_000
 """A walk that asks more often than this goes round in a circle."""
@@ -26,6 +29,14 @@ class Place(Protocol):
 
     def judge(self, listener: Listener) -> Judged:
         """What the listener lacks, or has too often."""
+
+
+def copied(place: T) -> T | None:
+    """Another that stands as it does; None where a stranger's holds what cannot be copied, such as a lock."""
+    try:
+        return deepcopy(place)
+    except Exception:  # noqa: BLE001 - whatever it holds, it is begun anew instead
+        return None
 
 
 @dataclass(slots=True)

@@ -5,12 +5,13 @@ from datetime import timedelta
 from functools import partial
 
 from connectors.conform.bench import NO_WORLD, Bench, Story, WorldOpening
-from connectors.conform.faults import FAULTS, PATIENCE
+from connectors.conform.faults import FAR, FAULTS, LEISURE, NO_NAME, NO_PORT, PATIENCE
 from connectors.conform.grade import Failing, Severity
-from connectors.conform.lenses import Change, backwards, doubled
+from connectors.conform.lenses import Change, Larger, backwards, doubled, shuffled
 from connectors.conform.listener import Listener
-from connectors.conform.mishaps import FAR, drift, shot, stopped, unreachable, with_lens
+from connectors.conform.mishaps import drift, shot, stopped, unreachable, with_lens
 from connectors.conform.scene import Scene
+from connectors.conform.sound import DISCREET, NO_EXPECTATION, SOUND, discreet, expected, sound
 from connectors.conform.verdict import said
 from pipeline.errors import RefusedError
 
@@ -37,10 +38,11 @@ def _scene(tell: Callable[[Bench, Scene, Listener, str], list[Failing] | str]) -
 @_scene
 def _one_second(bench: Bench, scene: Scene, listener: Listener, name: str) -> list[Failing] | str:
     """So many in one second that they stand on several pages, at the first call and at a later one."""
+    many, page = scene.world.same_second, scene.world.page
     for _ in range(2):
-        for _ in range(scene.world.same_second):
+        for _ in range(many):
             scene.arrive(scene.now)
-        scene.say(2)
+        scene.say(2 if many > page else page - many // 2)  # so that a page, newest first, ends among them
         if failings := bench.settle(name, listener):
             return failings
     return []
@@ -105,7 +107,7 @@ def _deleted(bench: Bench, scene: Scene, listener: Listener, name: str) -> list[
     return [Failing(name, Severity.DISTORTED, told, "a deletion is followed")] if missed else []
 
 
-def _look_up(bench: Bench, listener: Listener, timeout: float = 10.0) -> Exception | None:
+def _look_up(bench: Bench, listener: Listener, timeout: float = LEISURE) -> Exception | None:
     try:
         with bench.client(timeout) as http:
             listener.gone |= bench.source.gone(http, sorted(listener.kept))
@@ -131,7 +133,7 @@ def _gone_in_trouble(bench: Bench, scene: Scene, listener: Listener, name: str) 
             continue
         bench.stage.disturb(fault)
         listener.gone = set()
-        error = _look_up(bench, listener, timeout=PATIENCE if fault.slow else 10.0)
+        error = _look_up(bench, listener, timeout=PATIENCE if fault.slow else LEISURE)
         if listener.gone:
             told = f"{fault.name}: {len(listener.gone)} that are living are called gone"
             return [Failing(name, Severity.LOST, told, "only what is surely gone")]
@@ -140,10 +142,50 @@ def _gone_in_trouble(bench: Bench, scene: Scene, listener: Listener, name: str) 
     return []
 
 
-def _meanwhile(happens: Callable[[Scene, Listener, int], None]) -> Callable[[str], Story]:
+@_scene
+def _reused(bench: Bench, scene: Scene, listener: Listener, name: str) -> list[Failing] | str:
+    """One was taken back, and now another thing has its id: it is heard, and not called gone."""
+    if failings := bench.settle(name, listener):
+        return failings
+    old = scene.said[-2]
+    scene.delete(old.number)
+    if error := bench.walk(listener):
+        return [Failing(name, Severity.LOST, f"raised {said(error)}", "a walk to its end")]
+    scene.now += timedelta(minutes=10)
+    new = scene.reuse(old.number)
+    scene.say(1)
+    listener.gone.clear()
+    failings = bench.settle(name, listener)
+    if all(mention.text != new.text for mention in listener.kept.values()):
+        told = "another thing under the id of one that was taken back was never heard"
+        return [Failing(name, Severity.LOST, told, "all is heard")]
+    return [each for each in failings if each.severity is not Severity.REPEATED]  # where a time is part of an id
+
+
+@_scene
+def _larger(bench: Bench, scene: Scene, listener: Listener, name: str) -> list[Failing] | str:
+    """Every page holds all that later pages hold, too: more than was asked for, and more than the place may give."""
+    lens = Larger()
+    bench.stage.disturb(lens=lens)
+    bench.walk(Listener())
+    if not bench.stage.hit:
+        return "it fits none of the place's answers"
+    if lens.most <= scene.world.page:
+        return "it gives all on one page"
+    lens.learns = False
+    bench.stage.disturb(lens=lens)
+    error = bench.walk(listener)
+    if error is not None and (failings := bench.verdict.named(name, error)):
+        return failings
+    return bench.settle(name, listener)
+
+
+def _meanwhile(happens: Callable[[Scene, Listener, int], None], *, edits: bool = False) -> Callable[[str], Story]:
     @_scene
     def tell(bench: Bench, scene: Scene, listener: Listener, name: str) -> list[Failing] | str:
         """Something happens between any two pages of the first walk and of the next."""
+        if edits and scene.world.edits is None:
+            return "the place shows no edits"
         for again in (False, True):
             if again:
                 bench.opening.go_on(scene)
@@ -162,6 +204,16 @@ def _says_more(scene: Scene, _: Listener, number: int) -> None:
     if 1 < number < 30:  # noqa: PLR2004 - a place that is never silent is never read to its end
         scene.now += timedelta(seconds=1)
         scene.arrive(scene.now)
+
+
+def _moves(scene: Scene, listener: Listener, number: int) -> None:
+    """One that was not heard yet is edited: it moves to the front where the place sorts by the last change."""
+    if number > 1:
+        heard = {mention.text for mention in listener.kept.values()}
+        one = next((each for each in reversed(scene.said) if each.text not in heard and each.edited_at is None), None)
+        if one:
+            scene.now += timedelta(seconds=1)
+            scene.edit(one.number)
 
 
 def _takes_back(scene: Scene, listener: Listener, number: int) -> None:
@@ -213,30 +265,36 @@ def _clock(ahead: timedelta) -> Callable[[str], Story]:
 
 
 DRIFT: tuple[Change, ...] = ("missing", "null", "another type")
-LOCAL = "http://127.0.0.1:9"
-NOWHERE = "http://earful-conform.invalid"
 
 _NAMED: dict[str, Callable[[str], Story]] = {
     "the items of a page the other way round": partial(with_lens, lens=backwards),
+    "the items of a page in no order": partial(with_lens, lens=shuffled),
     "every item twice on its page": partial(with_lens, lens=doubled),
+    "a page larger than asked for": _larger,
     **{f"a field {change} in some items": partial(drift, change=change) for change in DRIFT},
     "many in one second, over several pages": _one_second,
     "one that appears late": _late,
     "one that is edited": _edited(silently=False),
     "one whose words are others under the same id": _edited(silently=True),
     "one that is taken back": _deleted,
+    "an id that is used again": _reused,
     "looking up while the place is in trouble": _gone_in_trouble,
     "new ones between two pages": _meanwhile(_says_more),
+    "one edited to the front between two pages": _meanwhile(_moves, edits=True),
     "one taken back between two pages": _meanwhile(_takes_back),
     "more than the place gives at once": _beyond_the_cap,
     "a clock six hours ahead": _clock(timedelta(hours=6)),
+    "a clock six hours behind": _clock(timedelta(hours=-6)),
     "a clock three years behind": _clock(timedelta(days=-1_100)),
     "given up after any page": stopped,
     "killed at any request": shot,
-    "a name that is not found": partial(unreachable, address=NOWHERE, errors=FAR),
-    "a port where nobody listens": partial(unreachable, address=LOCAL, errors=FAR),
+    NO_EXPECTATION: expected,
+    SOUND: sound,
+    "a name that is not found": partial(unreachable, address=NO_NAME, errors=FAR),
+    "a port where nobody listens": partial(unreachable, address=NO_PORT, errors=FAR),
     "TLS with a server that speaks none": partial(unreachable, address=None, errors=FAR),
     "a certificate nobody trusts": partial(unreachable, address=None, errors=(RefusedError,), tls=True),
+    DISCREET: discreet,  # at last, for it judges what all the others logged
 }
 STORIES = {name: story(name) for name, story in _NAMED.items()}
 """What may happen in a place, to its listener and to the way between them."""

@@ -2,41 +2,53 @@
 
 import time
 from collections.abc import Collection
+from functools import partial
 
 from connectors.conform.bench import Bench
-from connectors.conform.faults import FAULTS, PATIENCE, Fault
+from connectors.conform.faults import FAULTS, LEISURE, PATIENCE, Fault
 from connectors.conform.grade import Failing, Grade, Severity
 from connectors.conform.listener import Listener
 from connectors.conform.scene import Scene
+from connectors.conform.step import FAILS_WELL, LONGEST_WELL, WELL, take
 from connectors.conform.stories import STORIES
 from connectors.conform.verdict import said
 
-WELL = "nothing goes wrong"
+NOTHING_ASKED = "it asked the server nothing, so nothing could be spoilt on the way"
+NOTHING_SAID = "nothing is said there, so nothing could be lost"
 
 
 def tried(kind: str, bench: Bench, only: Collection[str] | None = None) -> Grade:
     """The grade of the source on this bench, for all faults and stories or `only` those named."""
     grade = Grade(kind)
     started = time.perf_counter()
-    grade.note(WELL, _well(bench))
-    if all(each.severity is Severity.TOLD for each in grade.failings):  # else every fault would find the same
-        for number, fault in enumerate(FAULTS):
-            if only is None or fault.name in only:
-                came = _shown(bench, fault, number)
-                grade.take(fault.name, "it fits none of the place's answers" if came is None else came)
-        for name, story in STORIES.items():
-            if only is None or name in only:
-                grade.take(name, story(bench))
+    take(grade, WELL, lambda: _well(bench), longest=LONGEST_WELL, gravity=Severity.LOST)
+    grade.untried = grade.untried or _useless(bench, grade)
+    for number, fault in enumerate(FAULTS):
+        if only is None or fault.name in only:
+            take(grade, fault.name, partial(_shown, bench, fault, number))
+    for name, story in STORIES.items():
+        if only is None or name in only:
+            take(grade, name, partial(story, bench))
     if bench.stage.broken:
         grade.failings.append(Failing("the world", Severity.TOLD, f"broke: {bench.stage.broken}", "answers always"))
+    grade.notes = bench.notes
     grade.seconds = time.perf_counter() - started
     return grade
+
+
+def _useless(bench: Bench, grade: Grade) -> str | None:
+    """Why no fault would tell anything."""
+    if not bench.opening.many:
+        return NOTHING_SAID
+    if any(each.severity not in {Severity.TOLD, Severity.SECRET} for each in grade.failings):
+        return FAILS_WELL
+    return None if bench.requests[0] else NOTHING_ASKED
 
 
 def _well(bench: Bench) -> list[Failing]:
     """All is heard at the first call and at the next, and calling again changes nothing."""
     listener = bench.fresh()
-    counts = []
+    counts, claims = list[int](), list[Failing]()
     for again in (False, True):
         if again:
             bench.opening.go_on(bench.place, little=True)
@@ -45,16 +57,17 @@ def _well(bench: Bench) -> list[Failing]:
         if error is not None:
             return [Failing(WELL, Severity.LOST, f"raised {said(error)}", "a walk to its end")]
         counts.append(len(bench.stage.asked))
-        claims = _claims(bench, listener)
-        failings = bench.settle(WELL, listener)
-        if failings or claims:
-            return failings or claims
+        claims = claims or _claims(bench, listener)
+        if failings := bench.settle(WELL, listener):
+            return [*failings, *claims]
     bench.requests = (counts[0], counts[1])
     before, kept = listener.cursor, dict(listener.kept)
-    bench.walk(listener)
+    if (error := bench.walk(listener)) is not None:
+        return [Failing(WELL, Severity.LOST, f"raised {said(error)}", "a walk to its end"), *claims]
     if before is None or (listener.cursor, listener.kept) != (before, kept):
-        return [Failing(WELL, Severity.MOVED, "calling again changed the place or the words", "nothing new, no change")]
-    return []
+        told = "calling again changed the place or the words"
+        return [Failing(WELL, Severity.MOVED, told, "nothing new, no change"), *claims]
+    return claims
 
 
 def _claims(bench: Bench, listener: Listener) -> list[Failing]:
@@ -99,7 +112,7 @@ def _spoilt(bench: Bench, fault: Fault, at: int, listener: Listener) -> list[Fai
     """One walk that is spoilt from a request on."""
     before = listener.cursor
     bench.stage.disturb(fault, at)
-    error = bench.walk(listener, timeout=PATIENCE if fault.slow else 10.0, attempts=fault.attempts)
+    error = bench.walk(listener, timeout=PATIENCE if fault.slow else LEISURE, attempts=fault.attempts)
     failings = bench.verdict.expected(fault, error, at)
     if error is not None and at == 1 and listener.cursor != before:
         failings.append(Failing(fault.name, Severity.MOVED, "the place moved though nothing was read", "it stays"))

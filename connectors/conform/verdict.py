@@ -1,22 +1,17 @@
 """Verdict: whether an error is the right one, says where, and keeps what is secret."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import unquote_plus
 
-from pydantic import BaseModel, SecretStr
-
 from connectors.conform.faults import Fault
 from connectors.conform.grade import Failing, Severity
+from connectors.conform.leaks import TOO_SHORT, leaked, words_of
 from connectors.conform.stage import Stage
-from connectors.contract import Sink, Source
 from pipeline.errors import ChangedError, EarfulError, TemporaryError
 
-TOLERANCE = timedelta(seconds=5)
+TOLERANCE = timedelta(seconds=30)
 """An error that asks for a wait may differ by this, for time goes by."""
-LONGEST_SECRET_LESS = 4
-"""What is this short is found in any text."""
 
 
 @dataclass(slots=True)
@@ -30,17 +25,21 @@ class Verdict:
     def named(self, fault: str, error: Exception) -> list[Failing]:
         """Whether an error is one of ours, says where, and keeps our secrets."""
         if not isinstance(error, EarfulError):
-            return [Failing(fault, Severity.UNNAMED, f"raised {said(error)}", "an error of pipeline.errors")]
-        words, failings = repr(error) + str(error), list[Failing]()
+            failings = [Failing(fault, Severity.UNNAMED, f"raised {said(error)}", "an error of pipeline.errors")]
+            if how := leaked(self.secrets, words_of(error)):
+                told = f"{type(error).__name__} tells a secret of the settings, {how}"
+                failings.append(Failing(fault, Severity.SECRET, told, "it names the place"))
+            return failings
+        words, failings = words_of(error), list[Failing]()
         queries = {unquote_plus(value) for request in self.stage.asked for _, value in request.url.params.multi_items()}
-        told = [secret for secret in self.secrets if secret in words]
-        told += [value for value in queries if len(value) > LONGEST_SECRET_LESS * 2 and value in words]
-        if told:
-            failings.append(
-                Failing(fault, Severity.SECRET, "the error tells a secret or a query", "it names the place")
-            )
+        how = leaked(self.secrets, words)
+        if how:
+            told = f"the error tells a secret of the settings, {how}"
+            failings.append(Failing(fault, Severity.SECRET, told, "it names the place"))
+        elif any(len(value) > TOO_SHORT * 2 and value in words for value in queries):
+            failings.append(Failing(fault, Severity.SECRET, "the error tells a query", "it names the place"))
         hosts = {request.url.host for request in self.stage.asked} | {self.name}
-        if not any(host in words for host in hosts):
+        if not any(host in f"{error!r}{error}" for host in hosts):
             failings.append(Failing(fault, Severity.TOLD, f"does not say where: {said(error)}", "names the host"))
         return failings
 
@@ -49,38 +48,31 @@ class Verdict:
         one = fault.of_one and at > 1  # a 404 that is not the place's own word for "gone" may be named as that, too
         errors = (*fault.errors, ChangedError) if one else fault.errors
         wanted = " or ".join(kind.__name__ for kind in errors)
+        impatient = self.impatient(fault)
         if error is None:
             must = self.stage.hit and fault.must and not one
-            return [Failing(fault.name, Severity.UNNAMED, "went on as if all were well", wanted)] if must else []
-        failings = self.named(fault.name, error)
+            return [Failing(fault.name, Severity.UNNAMED, "went on as if all were well", wanted)] if must else impatient
+        failings = self.named(fault.name, error) + impatient
         if isinstance(error, EarfulError) and self.stage.hit and not isinstance(error, errors):
             failings.append(Failing(fault.name, Severity.UNNAMED, f"raised {said(error)}", wanted))
         if fault.waits and isinstance(error, TemporaryError):
             wait = error.retry_after
-            if wait is None if not fault.or_none else wait is not None and abs(wait - fault.waits) > TOLERANCE:
-                asked = f"waits for {fault.waits.total_seconds():.0f} s"
+            if wait is None or abs(wait - fault.waits) > TOLERANCE:
+                asked = f"the error's retry_after is {fault.waits.total_seconds():.0f} s"
                 failings.append(Failing(fault.name, Severity.TOLD, f"understood a wait of {wait}", asked))
         return failings
+
+    def impatient(self, fault: Fault) -> list[Failing]:
+        """Whether a host that asked for a wait was asked again before it was over: here no time goes by."""
+        asked = self.stage.asked
+        if not (fault.waits and fault.refuses and self.stage.hit) or len(asked) < self.stage.at:
+            return []
+        host = asked[self.stage.at - 1].url.host
+        again = sum(request.url.host == host for request in asked[self.stage.at :])
+        told = f"asked {again} times more before the {fault.waits.total_seconds():.0f} s were over"
+        return [Failing(fault.name, Severity.UNNAMED, told, "no request before that")] if again else []
 
 
 def said(error: Exception) -> str:
     """An error in a line."""
     return f"{type(error).__name__}: {error}".replace("\n", " ")[:300]
-
-
-def secrets_of(source: Source | Sink) -> list[str]:
-    """All secrets in the settings, wherever they stand."""
-    return [secret for secret in _secrets(source) if len(secret) > LONGEST_SECRET_LESS]
-
-
-def _secrets(value: object) -> Iterator[str]:
-    if isinstance(value, SecretStr):
-        yield value.get_secret_value()
-    elif isinstance(value, dict):
-        for held in value.values():
-            yield from _secrets(held)
-    elif isinstance(value, list | tuple | set | frozenset):
-        for held in value:
-            yield from _secrets(held)
-    elif isinstance(value, BaseModel):
-        yield from _secrets(dict(value))

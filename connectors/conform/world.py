@@ -42,6 +42,9 @@ class World(ABC):
     """An edit this long after it was said must be heard at the next call; None: the place shows none."""
     deletes: ClassVar[bool] = False
     """Whether a deletion can be known, by the walk or by `gone`."""
+    skips: ClassVar[frozenset[str]] = frozenset()
+    """Fields of an item that decide whether it is looked for at all: where one is strange the item may be passed over;
+    any other strange item must be heard or rejected."""
     same_second: ClassVar[int] = 250
     """So many things said in one second must all be heard."""
 
@@ -56,6 +59,16 @@ class World(ABC):
         Its tokens last for ever, and every page is cut from `said` as it is at that moment. What was not documented is
         answered with 404.
         """
+
+    def truth(self, said: Said) -> dict[str, Any]:
+        """What the place tells of a thing besides its words and its time: values by the names of a mention's fields.
+
+        Only what must be heard so: the author, the rating and its scale, the kind, the address, the language. Of
+        `thread` and `parent` the native id, with which the key must end; None: there is none. `said_at` stands here
+        only where the place tells another time than that of its author.
+        """
+        del said
+        return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +104,7 @@ class Desk(ABC):
     @abstractmethod
     def found(self) -> list[Found]:
         """What a person finds there now, the oldest first."""
+
+    def delete(self) -> bool:
+        """A person deletes the newest ticket; False where nobody can, or there is none."""
+        return False

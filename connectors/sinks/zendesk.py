@@ -1,6 +1,6 @@
 """Zendesk: one ticket for each case, through the Support API."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, ClassVar, Literal
 
 import httpx
@@ -88,27 +88,41 @@ class ZendeskTicket(TicketSink, frozen=True, hide_input_in_errors=True):
             changes["status"] = "open"
         if alert.urgency is Urgency.CRITICAL:
             changes["priority"] = PRIORITIES[alert.urgency]
-        try:
-            if alert.kind == "solved" and not ticket.assigned:
-                changes["assignee_id"] = self._own_id(http)
-            self._change(http, ticket, said | changes)
-        except RefusedError:  # by a form that demands more of a solved ticket, for one
-            if alert.kind == "solved":
-                self._change(http, ticket, said)
-            raise  # so that somebody hears of it, once: the next try finds the words there
+        if alert.kind == "solved" and not ticket.assigned and (own := self._own_id(http)) is not None:
+            changes["assignee_id"] = own
+        form = {httpx.codes.UNPROCESSABLE_ENTITY} if alert.kind == "solved" else set()
+        answer = self._change(http, ticket, said | changes, expected=form)
+        if not answer.is_success:  # a form demands more of a solved ticket; any other refusal may be over the next time
+            self._change(http, ticket, said)
+            raise _unfit(answer)  # so that somebody hears of it, once: the next try finds the words there
 
-    def _own_id(self, http: httpx.Client) -> int:
-        """Our agent's, who solves what nobody was assigned to: Zendesk solves no ticket without an assignee."""
-        answer = self._ask(http, "GET", "/users/me.json")
+    def _own_id(self, http: httpx.Client) -> int | None:
+        """Our agent's, who solves what nobody was assigned to: Zendesk solves no ticket without an assignee.
+
+        None where an OAuth token may read no users: then Zendesk refuses the solving, and the words go in without it.
+        """
+        answer = self._ask(http, "GET", "/users/me.json", expected={httpx.codes.FORBIDDEN})
+        if answer.status_code == httpx.codes.FORBIDDEN:
+            return None
         user = json_of(answer, dict).get("user")
         if not isinstance(user, dict) or not isinstance(user.get("id"), int):
             raise changed(answer, "answered without the id of the token's agent")
         return int(user["id"])
 
-    def _change(self, http: httpx.Client, ticket: Ticket, changes: dict[str, Any]) -> None:
-        self._ask(http, "PUT", f"/tickets/{ticket.id}.json", json={"ticket": changes})
+    def _change(
+        self, http: httpx.Client, ticket: Ticket, changes: dict[str, Any], *, expected: Collection[int] = ()
+    ) -> httpx.Response:
+        return self._ask(http, "PUT", f"/tickets/{ticket.id}.json", expected=expected, json={"ticket": changes})
 
-    def _ask(self, http: httpx.Client, method: str, path: str, **more: Any) -> httpx.Response:  # noqa: ANN401 - as httpx
+    def _ask(
+        self,
+        http: httpx.Client,
+        method: str,
+        path: str,
+        *,
+        expected: Collection[int] = (),
+        **more: Any,  # noqa: ANN401 - as httpx
+    ) -> httpx.Response:
         headers = dict(more.pop("headers", {}))
         token, auth = self.token.get_secret_value(), None
         if self.username is None:
@@ -120,24 +134,26 @@ class ZendeskTicket(TicketSink, frozen=True, hide_input_in_errors=True):
             f"{self.api}/api/v2{path}",
             headers=headers,
             follow_redirects=False,
-            extensions={"explain": _explain},
+            extensions={"explain": _explain, "expected": expected},
             **(more | ({"auth": auth} if auth else {})),
         )
-        if not answer.is_success:
+        if not answer.is_success and answer.status_code not in expected:
             raise refused(answer, "check `api` in the settings: Zendesk answers at another address")
         return answer
 
 
 def _explain(answer: httpx.Response) -> EarfulError | None:
     """Zendesk names the fields it does not take; their values, which it may quote, are not repeated."""
+    if answer.status_code == httpx.codes.CONFLICT:
+        return throttled(answer, "somebody changed the ticket in the same moment")
+    return _unfit(answer) if answer.status_code == httpx.codes.UNPROCESSABLE_ENTITY else None
+
+
+def _unfit(answer: httpx.Response) -> RefusedError:
     try:
         details = json_of(answer, dict).get("details")
     except ChangedError:
-        return None
-    if answer.status_code == httpx.codes.CONFLICT:
-        return throttled(answer, "somebody changed the ticket in the same moment")
-    if answer.status_code != httpx.codes.UNPROCESSABLE_ENTITY:
-        return None
+        details = None
     fields = ", ".join(sorted(str(name)[:40] for name in details)) if isinstance(details, dict) else ""
     return refused(answer, f"Zendesk does not take these fields: {fields or 'unnamed'}; see what your forms demand")
 

@@ -15,6 +15,7 @@ from pydantic import Field, StringConstraints
 
 from connectors.client import Address, items_of, json_of, place
 from connectors.contract import Item, Page, Source
+from connectors.values import identity
 from pipeline.coverage import Gap
 from pipeline.errors import ChangedError, EarfulError, TemporaryError
 from pipeline.mention import Mention, MentionKind
@@ -90,7 +91,7 @@ class AppStore(Source, frozen=True):
         votes = _label(item, "im:voteSum")
         return Mention.model_validate(
             {
-                "key": f"appstore:{item['id']['label']}",
+                "key": f"appstore:{identity(item['id']['label'])}",
                 "source": self.name,
                 "brand": self.brand,
                 "kind": MentionKind.REVIEW,

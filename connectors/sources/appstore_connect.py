@@ -17,7 +17,7 @@ from connectors.contract import Item, Page, Source
 from connectors.country import two_letters
 from connectors.newest import Back, moment
 from connectors.paging import joined
-from connectors.values import native
+from connectors.values import identity, native
 from pipeline.errors import ChangedError, EarfulError, SettingsError
 from pipeline.mention import Mention, MentionKind
 from pipeline.text import tidy
@@ -67,7 +67,7 @@ class AppStoreConnect(Source, frozen=True, hide_input_in_errors=True):
         stars = said.get("rating")
         return Mention.model_validate(
             {
-                "key": f"appstore_connect:{item['id']}",
+                "key": f"appstore_connect:{identity(item['id'])}",
                 "source": self.name,
                 "brand": self.brand,
                 "kind": MentionKind.REVIEW,
@@ -88,7 +88,7 @@ class AppStoreConnect(Source, frozen=True, hide_input_in_errors=True):
         response = item.get("response")
         if response is None or response["attributes"].get("state") != "PUBLISHED":
             return None
-        key = f"appstore_connect:{item['id']}"
+        key = f"appstore_connect:{identity(item['id'])}"
         return Mention.model_validate(
             {
                 "key": f"{key}/reply",

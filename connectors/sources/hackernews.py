@@ -16,6 +16,7 @@ from connectors.client import Address, changed, items_of, json_of, place
 from connectors.contract import Item, Page, Source
 from connectors.newest import Back, epoch
 from connectors.paging import Found, Hidden, by_time
+from connectors.values import identity
 from pipeline.errors import ChangedError
 from pipeline.mention import Mention, MentionKind
 from pipeline.text import plain
@@ -91,19 +92,20 @@ class HackerNews(Source, frozen=True):
 
     def parse(self, item: Item) -> Mention:
         """A hit. A comment carries the title of its story, which is somebody else's."""
+        own = identity(item["objectID"], "objectID")
         comment = item.get("comment_text")
         story = item.get("story_id")
         parent = item.get("parent_id")
         return Mention.model_validate(
             {
-                "key": f"hackernews:{item['objectID']}",
+                "key": f"hackernews:{own}",
                 "source": self.name,
                 "brand": self.brand,
                 "kind": MentionKind.COMMENT if comment else MentionKind.POST,
                 "title": item.get("story_title") if comment else item["title"],
                 "text": plain(comment or item.get("story_text") or item["title"]),
                 "said_at": datetime.fromtimestamp(item["created_at_i"], UTC),
-                "url": f"https://news.ycombinator.com/item?id={item['objectID']}",
+                "url": f"https://news.ycombinator.com/item?id={own}",
                 "author": item.get("author"),
                 "author_id": item.get("author"),
                 "thread": f"hackernews:{story}" if story else None,

@@ -274,7 +274,11 @@ def _said_to_all(statuses: list[Item]) -> list[Item]:
     return [
         status
         for status in statuses
-        if not (status.get("reblog") or status.get("visibility") in _NOT_FOR_ALL or _wants_no_robots(status))
+        if not (
+            isinstance(status.get("reblog"), dict)
+            or status.get("visibility") in _NOT_FOR_ALL
+            or _wants_no_robots(status)
+        )
     ]
 
 

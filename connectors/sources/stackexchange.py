@@ -12,9 +12,9 @@ import httpx
 from pydantic import Field, SecretStr
 
 from connectors.client import Address, changed, items_of, json_of, refused, throttled
-from connectors.contract import Item, Page, Source
+from connectors.contract import STRANGE, Item, Page, Source
 from connectors.newest import Back, epoch
-from connectors.paging import Found, Hidden, by_time
+from connectors.paging import Found, Hidden, by_time, name_of
 from connectors.privacy import discreet
 from pipeline.errors import ChangedError, EarfulError
 from pipeline.mention import Mention, MentionKind
@@ -70,16 +70,18 @@ class StackExchange(Source, frozen=True):
         walk = by_time(
             lambda end, number: asker.search(back.bound, end, number),
             second=_second,
-            native=lambda post: [post.get(field) for field in ("item_type", "question_id", "answer_id")],
+            native=_told,
             deepest=DEEPEST,
             hidden=hidden,
         )
         for page in back.read(walk, _said_at, most=FIRST_PAGES):
             seen += page.items
-            new = [each for each in page.items if place["read"].get(self.place(each)) != _mark(each)]
+            new = [each for each in page.items if place["read"].get(_name(each)) != _mark(each)]
             wholes = asker.whole(new)
             marks |= {
-                self.place(each): _mark(each) for each, whole in zip(new, wholes, strict=True) if "whole" in whole
+                _name(each): _mark(each)
+                for each, whole in zip(new, wholes, strict=True)
+                if "whole" in whole or self._hopeless(each)
             }
             yield replace(page, items=wholes)
         end = back.end(back.gaps(hidden, "more was said in one second than Stack Exchange gives", epoch))
@@ -87,7 +89,7 @@ class StackExchange(Source, frozen=True):
             yield end
             return
         since_then = back.newest - OVERLAP
-        kept = {self.place(each) for each in seen if (at := _said_at(each)) and at >= since_then}
+        kept = {_name(each) for each in seen if (at := _said_at(each)) is None or at >= since_then}
         read = {native: mark for native, mark in (place["read"] | marks).items() if native in kept}
         yield replace(end, cursor=json.dumps({"newest": end.cursor, "read": read}, sort_keys=True))
 
@@ -132,6 +134,14 @@ class StackExchange(Source, frozen=True):
     def place(self, item: Item) -> str:
         """The native id."""
         return str(_native(item) or "?")[:100]
+
+    def _hopeless(self, item: Item) -> bool:
+        """Whether it is rejected whatever its post says: once is enough, or a quiet walk would bring nothing else."""
+        try:
+            self.parse({**item, "whole": {"title": "?", "body": "?"}})
+        except STRANGE:
+            return True
+        return False
 
     def _key(self, native: object) -> str:
         return f"stackexchange:{self.site}/{native}"
@@ -219,6 +229,15 @@ def _native(item: Item) -> int | None:
     """A post's id: questions and answers of a site are numbered together."""
     native = item.get("answer_id" if item.get("item_type") == "answer" else "question_id")
     return native if isinstance(native, int) else None
+
+
+def _told(item: Item) -> int | None:
+    """The id of what is surely a question or an answer: else an answer might be taken for its question."""
+    return _native(item) if item.get("item_type") in ("question", "answer") else None
+
+
+def _name(item: Item) -> str:
+    return name_of(item, _told)
 
 
 def _mark(item: Item) -> str:

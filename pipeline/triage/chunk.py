@@ -33,6 +33,8 @@ _DRESSING = frozenset(map(chr, (0xAC, 0x200B, 0x200C, 0x200D, 0xFE0E, 0xFE0F, *r
 
 def _tokens(chunk: str) -> tuple[tuple[str, int, int], ...]:
     """The name of each token, and its start and end in the chunk."""
+    if chunk.isascii() and chunk.isalpha():
+        return ((_name("plain", chunk), 0, len(chunk)),)
     found = []
     for match in _TOKEN.finditer(chunk):
         sort = match.lastgroup or ""

@@ -1,6 +1,6 @@
 """What single words and pairs of words add to every answer: all the trained model knows of a text but a few facts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from threading import Lock
 from typing import Any
@@ -14,6 +14,8 @@ Floats = NDArray[np.float32]
 
 _ROOM = 4_000
 """Rows for which room is made at once."""
+_AT_ONCE = 500
+"""Tokens whose parts are added up at once: enough for speed, few enough for flat memory."""
 
 
 class Weights:
@@ -35,21 +37,28 @@ class Weights:
         """What the pairs add, a row each in the order of their numbers, and the squares of their lengths."""
         return self._rows.take(self._paired, axis=0) * self._scales, self._sizes.take(self._paired) ** 2
 
-    def of_token(self, name: str) -> tuple[Floats, float]:
-        """What one token adds, and the square of its length: its word, its word denied, and its parts."""
-        plain = name.removeprefix("¬")
-        whole = [self._words.get(plain), self._negated.get(plain) if name != plain else None]
-        split = pieces(plain)
-        rows = np.array([row for row in (*whole, *map(self._pieces.get, split)) if row is not None], dtype=np.intp)
-        values = np.full(len(rows), (len(split) or 1) ** -0.5)
-        values[: len(whole) - whole.count(None)] = 1.0
-        weights = self._rows.take(rows, axis=0) * self._scales
-        total: Floats = np.add.reduce(weights * values.astype(np.float32)[:, None], axis=0)
-        return total, float(np.add.reduce((self._sizes.take(rows) * values) ** 2))
+    def of_tokens(self, names: Sequence[str]) -> Iterator[tuple[str, Floats, np.float64]]:
+        """Each token with what it adds and the square of its length: its word, its word denied, and its parts."""
+        rows, values, ends = list[int](), list[float](), list[int]()
+        for name in names:
+            plain = name.removeprefix("¬")
+            whole = (self._words.get(plain), self._negated.get(plain) if name != plain else None)
+            split = pieces(plain)
+            of_whole = [row for row in whole if row is not None]
+            of_parts = [row for row in map(self._pieces.get, split) if row is not None]
+            rows += of_whole + of_parts
+            values += [1.0] * len(of_whole) + [(len(split) or 1) ** -0.5] * len(of_parts)
+            ends.append(len(rows))
+        found = np.array(rows, dtype=np.intp)
+        weights = self._rows.take(found, axis=0) * self._scales
+        weights *= np.array(values, dtype=np.float32)[:, None]
+        squares = (self._sizes.take(found) * np.array(values)) ** 2
+        for name, start, end in zip(names, [0, *ends], ends, strict=False):
+            yield name, np.add.reduce(weights[start:end], axis=0), np.add.reduce(squares[start:end])
 
 
 class Known(dict[str, int]):
-    """The rows of all pairs and of the tokens met so far in one table: `known[token]`, made when it is asked for.
+    """The rows of all pairs and of the tokens learnt so far in one table: `known[token]`.
 
     `squares` are the squares of the rows' lengths. A row once made never changes, so threads may share it.
     """
@@ -62,31 +71,34 @@ class Known(dict[str, int]):
         self.pairs = weights.pairs
         self.table, self.squares = weights.of_pairs()
 
-    def __missing__(self, name: str) -> int:
-        weights, square = self._weights.of_token(name)
+    def learn(self, names: Iterable[str]) -> None:
+        """Make the rows of those of these tokens that have none."""
         with self._adding:
-            row = self.get(name, self._filled)
-            if row == len(self.table):
-                self.table = np.concatenate([self.table, np.empty((_ROOM, self.table.shape[1]), dtype=np.float32)])
-                self.squares = np.concatenate([self.squares, np.empty(_ROOM)])
-            if row == self._filled:
-                self.table[row], self.squares[row] = weights, square
-                self._filled += 1
-                self[name] = row
-        return row
+            unknown = [name for name in names if name not in self]
+            for at in range(0, len(unknown), _AT_ONCE):
+                for name, weights, square in self._weights.of_tokens(unknown[at : at + _AT_ONCE]):
+                    self._add(name, weights, square)
+
+    def _add(self, name: str, weights: Floats, square: np.float64) -> None:
+        row = self._filled
+        if row == len(self.table):
+            self.table = np.concatenate([self.table, np.empty((_ROOM, self.table.shape[1]), dtype=np.float32)])
+            self.squares = np.concatenate([self.squares, np.empty(_ROOM)])
+        self.table[row], self.squares[row] = weights, square
+        self._filled += 1
+        self[name] = row
 
 
 class Features:
     """What a text is made of: its different tokens, from the last to the first, and its different known pairs.
 
-    Where they stand and what they add is worked out when it is asked for.
+    `known` has learnt the tokens. Where they stand and what they add is worked out when it is asked for.
     """
 
-    __slots__ = ("_known", "_length", "_names", "_pairs", "_places", "_rows", "said")
+    __slots__ = ("_known", "_length", "_names", "_pairs", "_rows", "said")
 
     def __init__(self, said: Said, known: Known) -> None:
         self.said, self._known = said, known
-        self._places: list[int] = []
         names = said.names
         # Each name with its first place in the text, each pair with its last.
         self._names = dict(zip(reversed(names), range(len(names) - 1, -1, -1), strict=True))
@@ -108,13 +120,12 @@ class Features:
         added: Floats = (sides[:, : len(rival)] - sides[:, len(rival) :]).T
         return added
 
-    def span(self, number: int) -> tuple[int, int]:
-        """Where a feature stands: a token at its first place, a pair at its last."""
-        if not self._places:
-            self._places = [*self._names.values(), *self._pairs.values()]
-        place = self._places[number]
-        start, end = self.said.span(place)
-        return start, end if number < len(self._names) else self.said.span(place + 1)[1]
+    def spans(self) -> list[tuple[int, int]]:
+        """Where each feature stands: a token at its first place, a pair at its last."""
+        spans = self.said.spans()
+        found = [spans[place] for place in self._names.values()]
+        found += [(spans[place][0], spans[place + 1][1]) for place in self._pairs.values()]
+        return found
 
     def __len__(self) -> int:
         return len(self._rows)

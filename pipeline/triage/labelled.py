@@ -23,6 +23,8 @@ LABELS = Path(__file__).with_name("labels.csv")
 GRAVES, WRITTEN = Path(__file__).with_name("graves.csv"), Path(__file__).with_name("graves.txt")
 """Which texts are grave, and how: of the same sets as `labels.csv` and of gold, by the same annotators; and mentions of
 our own, for what hardly ever stands in public data ("signal: text", and "-" before what only sounds grave)."""
+MENTIONS = Path(__file__).with_name("written.jsonl")
+"""Mentions of our own, in the form of gold: of fields that the sets of `data/train` hardly hold."""
 _EMPTY = {"category", "urgency", "factor"}
 """Questions that are not asked of every mention."""
 _REVIEWS = (
@@ -50,6 +52,11 @@ def gold(path: Path) -> list[Row]:
                 rows.append(row)
     _refuse(path, faults)
     return rows
+
+
+def written() -> list[Row]:
+    """Mentions written for this project, labelled by their writers. SettingsError as `gold`."""
+    return gold(MENTIONS)
 
 
 def labels(data: Path) -> list[Row]:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ class Scored:
     @property
     def spans(self) -> list[tuple[int, int]]:
         """Where each feature stands: start and end in the words."""
-        return [self.features.span(number) for number in range(len(self.features))]
+        return self.features.spans()
 
     @property
     def rating(self) -> str | None:
@@ -144,33 +145,28 @@ class Scored:
         against = self.features.against(chosen, rival)  # below 0 speaks for the answer
         leading = against.argsort(axis=1, kind="stable")[:, : 6 * _TOP]
         largest = against[_LINES[: len(heads)], leading].tolist()  # lists: numbers one by one are slow
-        words, rating = self.reading.words, self.rating
+        words, rating, spans = self.reading.words, self.rating, self.features.spans()
         found: list[Reason] = []
-        met: dict[int, tuple[int, int, str] | None] = {}
         for at, (order, shares) in enumerate(zip(leading.tolist(), largest, strict=True)):
             taken: list[tuple[int, int]] = []
             for feature, share in zip(order, shares, strict=True):
                 if share > -_LEAST:
                     break
-                if feature not in met:
-                    start, end = self.features.span(feature)
-                    said = words[start:end]
-                    met[feature] = (start, end, said) if telling(said) else None
-                span = met[feature]
-                if span is None:
-                    continue
-                start, end, said = span
+                start, end = spans[feature]
                 for other, stop in taken:
                     if start < stop and other < end:
                         break
                 else:
-                    found.append(Reason(field=heads[at], text=said, start=start, end=end, weight=round(-share, 3)))
+                    said = words[start:end]
+                    if not telling(said):
+                        continue
+                    found.append(Reason.made(heads[at], said, round(-share, 3), start, end))
                     if len(taken) == _TOP - 1:
                         break
                     taken.append((start, end))
             if rating is not None:
                 starred = float(self._stars[chosen[at]] - self._stars[rival[at]])
-                found.append(Reason(field=heads[at], text=rating, weight=round(starred, 3)))
+                found.append(Reason.made(heads[at], rating, round(starred, 3)))
         return found
 
     def _two(self, head: str) -> tuple[int, int]:
@@ -202,16 +198,23 @@ class Model:
         return [one for at in range(0, len(both), _BLOCK) for one in self._block(both[at : at + _BLOCK])]
 
     def _block(self, both: Sequence[tuple[Reading, Strength]]) -> Iterator[Scored]:
-        features, beside, totals = [], [], []
-        for reading, strength in both:
-            words = reading.words
-            said = Said(words)
-            if len(self._known) >= _KEPT:
-                self._known = Known(self._weights)  # who still reads the old one may go on
-            one = Features(said, self._known)
-            features.append(one)
-            beside.append(facts_of(reading, words, said.plain, strength))
-            totals.append(np.add.reduce(one.shares(), axis=0))
+        heard = [Said(reading.words) for reading, _ in both]
+        names = dict.fromkeys(chain.from_iterable(said.names for said in heard))
+        if len(names) > _KEPT and len(both) > 1:
+            half = len(both) // 2
+            yield from self._block(both[:half])
+            yield from self._block(both[half:])
+            return
+        known = self._known
+        if len(known) + sum(name not in known for name in names) > _KEPT:
+            known = self._known = Known(self._weights)  # who still reads the old one may go on
+        known.learn(names)
+        features = [Features(said, known) for said in heard]
+        totals = [np.add.reduce(one.shares(), axis=0) for one in features]
+        beside = [
+            facts_of(reading, reading.words, said.plain, strength)
+            for (reading, strength), said in zip(both, heard, strict=True)
+        ]
         values = np.array(beside, dtype=np.float32)
         logits = self._biases + _added(values, self._facts) + np.array(totals)
         raised = np.exp((logits - logits.max(axis=1, keepdims=True)) / self._temperatures)

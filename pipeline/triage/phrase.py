@@ -29,6 +29,8 @@ _SEVERAL = re.compile(r"[_#£-]")
 _BESIDE = r"[^\w.!?\n]{1,3}"
 _WORD_BEGINS, _SIGN_BEGINS, _WORD_ENDS = r"\b(?<!@)", r"(?<![\w@])", r"(?!\w|'t)"
 _SIGNS = {"_": "[ ,'-]{1,2}", "-": "[ -]?", "'": "'?", "#": r"[£$€₹]?\d[\d,]*k?", "£": r"(?=[£$€₹])"}
+_GLUE = str.maketrans("", "", " ,.'-_*")
+"""What may stand between the words of an entry or within them, by `_SIGNS`, and the signs themselves."""
 _EAST = "\u3040"
 """Scripts from here on write words without blanks between them."""
 _MONEY = frozenset("£$€₹")
@@ -73,6 +75,19 @@ class Phrase:
                 if place == len(marks):
                     return False
         return True
+
+    def is_spelt_in(self, bare: str) -> bool:
+        """Whether an entry of every slot stands in a passage without its `_GLUE`, letter by letter.
+
+        Most phrases end here, for want of the other words of an entry, and are never made a pattern: making one takes
+        as long as judging ten texts.
+        """
+        return all(any(map(bare.__contains__, letters)) for letters in self.spelt)
+
+    @cached_property
+    def spelt(self) -> list[tuple[str, ...]]:
+        """For each slot of the row the letters of its entries."""
+        return [_spelt(piece) for piece in self.row if not isinstance(piece, str)]
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -129,12 +144,18 @@ class Phrases:
                 possible = present & needs == needs and not present & bars and phrase not in found
                 if possible and phrase.near(marks, place):
                     found[phrase] = None
-        return [phrase for phrase in found if phrase.in_order(marks)]
+        if not found:
+            return []
+        bare = passage.translate(_GLUE)
+        return [phrase for phrase in found if phrase.in_order(marks) and phrase.is_spelt_in(bare)]
 
     def _learn(self, token: str) -> "_Known":
         """The slots that a token can betray, and the phrases of which it can fill the rarest."""
-        parts = {token, *token.split("'"), *token.split("&")} if token < _EAST else set(token)
-        if any(map(str.isdecimal, token)):
+        if token.isalpha() and token < _EAST:
+            parts = {token}
+        else:
+            parts = {token, *token.split("'"), *token.split("&")} if token < _EAST else set(token)
+        if not token.isalpha() and any(map(str.isdecimal, token)):
             parts |= {"#", *re.split(r"\d+", token)}
         if token in _MONEY:
             parts.add("£")
@@ -254,6 +275,12 @@ def _slot(entries: tuple[str, ...]) -> str:
         return f"(?:{words})"
     begins = _WORD_BEGINS if all(entry[0].isalnum() for entry in entries) else _SIGN_BEGINS
     return f"{begins}(?:{words}){_WORD_ENDS}"
+
+
+@cache
+def _spelt(entries: tuple[str, ...]) -> tuple[str, ...]:
+    """What of each entry stands in any text that has it: all of its letters, or the most in a row without a number."""
+    return tuple({max(re.split("[#£]", entry.translate(_GLUE)), key=len) for entry in entries})
 
 
 def _pattern(entry: str) -> str:

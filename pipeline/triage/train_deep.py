@@ -3,8 +3,9 @@
 The small one is MiniLM (Wang et al., 2020), the large one MPNet (Song et al., 2020); both start from the weights of
 sentence-transformers, all-MiniLM-L6-v2 and all-mpnet-base-v2, Apache-2.0. The small one is taught first what other
 people labelled (`schooling.py`); then both our eight questions, all at once, with some feelings of theirs. The mean of
-the last layer's tokens goes through one matrix, so an answer is a sum over the tokens; the large one learns a ninth
-last, `grave`, for which its layers stay as they are. Needs `requirements-deep.txt`; nothing in production imports this.
+the last layer's tokens goes through one matrix, so an answer is a sum over the tokens. The large one learns a ninth
+question, `grave`, and at last learns with the rounded weights that ship. Needs `requirements-deep.txt`; nothing in
+production imports this.
 The same seed on the same processor and library versions gives the same weights; elsewhere the last digits differ.
 """
 
@@ -27,7 +28,7 @@ from pipeline.classifier import Reading
 from pipeline.triage import labelled, schooling
 from pipeline.triage.grave import grave
 from pipeline.triage.labelled import Row
-from pipeline.triage.model import GRAVE, HEADS
+from pipeline.triage.model import GRAVE, HEADS, QUESTIONS
 from pipeline.triage.net import TOKENS, Base, Net, encoder, export, minilm, mpnet, padded
 from pipeline.triage.second import LARGE, SMALL
 from pipeline.triage.train import reading
@@ -41,9 +42,16 @@ SCHOOL, SCHOOL_TOKENS = (1, 1e-4, 1e-3), 96
 ROUNDS, LARGE_ROUNDS = ((2, 1e-4, 1e-3), (1, 6e-5, 5e-4)), ((1, 5e-5, 1e-3), (1, 3e-5, 5e-4))
 """Our own labels, for the small one and for the large one: epochs, and the largest steps of the transformer and of the
 matrices on it."""
+ROUNDED, RENEWED = ((1, 5e-5, 3e-4), (1, 3e-5, 3e-4)), 10
+"""The same for the large one's last two rounds, with rounded weights; and how many steps they stay rounded so."""
+GOLD, LABELS, WRITTEN = (4000, 1500), 2000, 2193
+"""So much of gold is in the third round and in the fourth; in the third so many of our later labels, and so many of the
+mentions written for us: the first ones, all there were."""
+HARMLESS = 500
+"""Texts that only might be grave in the fourth."""
 FEELINGS, FEELINGS_WEIGHT = 3000, 0.3
-"""Texts with a feeling that other people labelled, taught beside our own labels; to the large one half as many, and in
-its second round a quarter."""
+"""Texts with a feeling that other people labelled, taught beside our own labels; to the large one half as many, and
+from its second round on a quarter."""
 GRAVE_STRENGTH, GRAVE_WEIGHT = 0.1, 3.0
 """The inverse of the regularisation of the matrix for grave signals, and what a mention written for us counts there."""
 NONE = -100
@@ -86,8 +94,8 @@ def own(base: Base, rows: Sequence[Row], data: Path, draw: random.Random, feelin
     ids = [encode.encode(reading(row), stars=True, emoji=base.emoji).ids for row in rows]
     ids += [encode.encode(_bare(one.text), stars=False, emoji=base.emoji).ids for one in felt]
     hard = {
-        head: np.array([*(answers.index(row[head]) if row[head] else NONE for row in rows), *[NONE] * len(felt)])
-        for head, answers in HEADS.items()
+        head: np.array([*(answers.index(row[head]) if row.get(head) else NONE for row in rows), *[NONE] * len(felt)])
+        for head, answers in QUESTIONS.items()
     }
     order = [schooling.FEELINGS.index(answer) for answer in HEADS["sentiment"]]
     soft = np.full((len(ids), len(order)), -1.0, dtype=np.float32)
@@ -127,6 +135,8 @@ def teach(net: Net, lessons: Lessons, pace: tuple[float, float, float], seed: in
         nn.utils.clip_grad_norm_(net.parameters(), CLIP)
         adam.step()
         falling.step()
+        if step % RENEWED == 0 or step == total:
+            net.renew()
         if step % 100 == 0 or step == total:
             log.info("step %d of %d: loss %.3f", step, total, float(lost.detach()))
 
@@ -176,16 +186,16 @@ def _alike(ids: Sequence[list[int]], among: Sequence[int]) -> list[list[int]]:
 
 
 def hear(net: Net, data: Path) -> None:
-    """A matrix for the grave signals, by logistic regression on what the transformer has become.
+    """A matrix for the grave signals to begin with, by logistic regression on what the transformer has become.
 
-    It stays as it is: there are far fewer grave texts than others, and of most signals nearly all are of our writing.
-    (The small one cannot tell them from ordinary complaints: it heard 164 in the 441 mentions of dev.) That most
-    complaints are not grave it learns from those of gold that nobody called critical or a matter of safety or law.
+    There are far fewer grave texts than others, and of most signals nearly all are of our writing. (The small one
+    cannot tell them from ordinary complaints: it heard 164 in the 441 mentions of dev.) That most complaints are not
+    grave it learns from those of gold that nobody called critical or a matter of safety or law.
     """
     rows = labelled.graves(data)
     asked = {row["id"] for row in rows}
     gold = labelled.gold(data.parents[1] / "gold" / "train.jsonl")
-    rows += [row | {"grave": "none"} for row in gold if row["id"] not in asked and _harmless(row)]
+    rows += [row for row in map(_unharmed, gold) if row["id"] not in asked and "grave" in row]
     means = _means(net, rows)
     spread = means.std(axis=0) + _LEAST
     weights = [GRAVE_WEIGHT if row["dataset"] == "written" else 1.0 for row in rows]
@@ -197,8 +207,10 @@ def hear(net: Net, data: Path) -> None:
     log.info("grave: %d texts", len(rows))
 
 
-def _harmless(row: Row) -> bool:
-    return row["category"] != "safety_legal" and row["urgency"] != "critical" and not grave(row["text"])
+def _unharmed(row: Row) -> Row:
+    """A mention of gold that certainly says nothing grave is one that teaches so."""
+    harm = row["category"] == "safety_legal" or row["urgency"] == "critical" or grave(row["text"])
+    return row if harm else row | {"grave": "none"}
 
 
 def _means(net: Net, rows: Sequence[Row]) -> NDArray[np.float32]:
@@ -231,17 +243,41 @@ def small(shared: Path, base: Base) -> Net:
 
 
 def large(shared: Path, base: Base) -> Net:
-    """MPNet, taught our questions: first gold twice and our later labels once, then gold once more, more gently."""
+    """MPNet, taught our questions: gold twice and our later labels once, then gold once more, more gently.
+
+    Then with the weights that ship: half of gold with some of our labels, and the rest of gold with what was written
+    for us and what is grave.
+    """
     data = shared / "data" / "train"
-    gold = labelled.gold(shared / "gold" / "train.jsonl")
+    gold, later = labelled.gold(shared / "gold" / "train.jsonl"), labelled.labels(data)
     torch.manual_seed(SEED)  # the matrices start at random
     net = Net(base, {head: len(answers) for head, answers in HEADS.items()})
     net.freeze()
-    rounds = ([*gold, *gold, *labelled.labels(data)], FEELINGS // 2), (gold, FEELINGS // 4)
+    rounds = ([*gold, *gold, *later], FEELINGS // 2), (gold, FEELINGS // 4)
     for seed, (pace, (rows, feelings)) in enumerate(zip(LARGE_ROUNDS, rounds, strict=True), SEED):
         torch.manual_seed(seed)
         teach(net, own(base, rows, data, random.Random(seed), feelings), pace, seed)  # noqa: S311 - texts
+    hear(net, data)
+    net.round()
+    for seed, (pace, rows) in enumerate(zip(ROUNDED, rounded(shared), strict=True), SEED + len(rounds)):
+        torch.manual_seed(seed)
+        teach(net, own(base, rows, data, random.Random(seed), FEELINGS // 4), pace, seed)  # noqa: S311 - the same
     return net
+
+
+def rounded(shared: Path) -> tuple[list[Row], list[Row]]:
+    """What the large one is taught in its third round, and in its fourth."""
+    data, draw = shared / "data" / "train", random.Random(SEED)  # noqa: S311 - a choice of texts, no secret
+    gold, later = labelled.gold(shared / "gold" / "train.jsonl"), labelled.labels(data)
+    draw.shuffle(gold)
+    at, more = GOLD
+    written = labelled.written()
+    first = gold[:at] + draw.sample(later, LABELS) + written[:WRITTEN]
+    graves = labelled.graves(data)
+    doubtful = [row for row in graves if row["grave"] == "none" and row["dataset"] != "written"]
+    told = [row for row in graves if row["grave"] != "none" or row["dataset"] == "written"]
+    second = [_unharmed(row) for row in gold[at : at + more]] + written + written[WRITTEN:] + told
+    return first, second + draw.sample(doubtful, HARMLESS)
 
 
 def train(shared: Path) -> None:
@@ -249,9 +285,7 @@ def train(shared: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         base = mpnet(Path(folder))  # first: it refuses files that are not the ones they were
         export(small(shared, minilm()), SMALL)
-        net = large(shared, base)
-        hear(net, shared / "data" / "train")
-        export(net, LARGE)
+        export(large(shared, base), LARGE)
 
 
 if __name__ == "__main__":

@@ -49,27 +49,24 @@ class Said:
     `plain` are the names as they are; in `names` those that stand after a negation begin with "¬".
     """
 
-    __slots__ = ("_spans", "_words", "names", "plain")
+    __slots__ = ("_chunks", "_inside", "_words", "names", "plain")
 
     def __init__(self, words: str) -> None:
         self._words = words
-        self._spans: list[tuple[int, int]] = []
-        self.plain = [token[0] for chunk in map(CHUNKS.__getitem__, words[:READ].split()) for token in chunk]
+        self._chunks = words[:READ].split()
+        self._inside = list(map(CHUNKS.__getitem__, self._chunks))
+        self.plain = [token[0] for chunk in self._inside for token in chunk]
         self.names = _marked(self.plain) if _negated(self.plain) else self.plain
 
-    def span(self, number: int) -> tuple[int, int]:
-        """Start and end of a token in the text."""
-        if not self._spans:
-            chunks = self._words[:READ].split()
-            starts, inside = _starts(self._words[:READ], chunks), map(CHUNKS.__getitem__, chunks)
-            # There may be one start more than there are chunks.
-            both = zip(starts, inside, strict=False)
-            self._spans = [(start + first, start + last) for start, chunk in both for _, first, last in chunk]
-        return self._spans[number]
+    def spans(self) -> list[tuple[int, int]]:
+        """Start and end of each token in the text."""
+        # There may be one start more than there are chunks.
+        both = zip(_starts(self._words[:READ], self._chunks), self._inside, strict=False)
+        return [(start + first, start + last) for start, chunk in both for _, first, last in chunk]
 
     def tokens(self) -> list[Token]:
         """All tokens in order."""
-        return [Token(name, *self.span(number)) for number, name in enumerate(self.names)]
+        return [Token(name, *span) for name, span in zip(self.names, self.spans(), strict=True)]
 
 
 def _starts(words: str, chunks: Sequence[str]) -> list[int]:

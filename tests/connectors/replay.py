@@ -1,5 +1,8 @@
 """Replay: a transport that answers from recorded exchanges, so that a connector meets its source without a network.
 
+Which recording answers, and how, is the conformance kit's own word: `earful conform --recordings` replays such a
+folder too.
+
 A fixture folder `fixtures/<kind>/` holds three files, all written by us after the documented schema:
 
 - `settings.json`: the source's settings, with `kind` and `name`; relative paths in it start at the folder.
@@ -17,7 +20,11 @@ from typing import Any
 
 import httpx
 
+from connectors.conform.recorded import Recorded
+
 FIXTURES = Path(__file__).parent / "fixtures"
+NUMBER = "x-recording"
+"""A header that tells which recording answered; it is taken out again."""
 
 Exchange = dict[str, Any]
 
@@ -40,60 +47,37 @@ class Replay(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(request)
-        place = self._place(request)
-        if place is None:
+        numbered = [_numbered(each, number) for number, each in enumerate(self.exchanges)]
+        answer = Recorded(numbered, {}).answer(request)
+        if NUMBER not in answer.headers and self.in_order and (next_one := self._next(request)) is not None:
+            each = numbered[next_one]
+            recorded = {**each, "request": {"method": request.method, "url": str(request.url)}}
+            answer = Recorded([recorded], {}).answer(request)
+        number = answer.headers.pop(NUMBER, None)
+        if number is None:
             message = f"nobody recorded {request.method} {request.url}"
             raise UnrecordedError(message)
-        self.used.add(place)
-        return answer(self.exchanges[place]["response"])
+        self.used.add(int(number))
+        return answer
 
     @property
     def unused(self) -> list[str]:
         """What was recorded and never asked for."""
         return [each["request"]["url"] for place, each in enumerate(self.exchanges) if place not in self.used]
 
-    def _place(self, request: httpx.Request) -> int | None:
-        fitting = [place for place, each in enumerate(self.exchanges) if _fits(each["request"], request)]
-        if fitting:
-            return max(fitting, key=lambda place: len(self.exchanges[place]["request"].get("headers", {})))
-        if not self.in_order:
-            return None
-        same = [place for place, each in enumerate(self.exchanges) if _same_path(each["request"], request)]
+    def _next(self, request: httpx.Request) -> int | None:
+        """The first that was not used, recorded for this path, or else for another in the same folder."""
+        urls = [httpx.URL(each["request"]["url"]) for each in self.exchanges]
+        same = [place for place, url in enumerate(urls) if (url.host, url.path) == (request.url.host, request.url.path)]
         if not same:  # ids in the path, of which one is spoilt
             folder = request.url.path.rpartition("/")[0]
-            same = [place for place, each in enumerate(self.exchanges) if _within(each["request"], folder)]
+            same = [place for place, url in enumerate(urls) if url.path.rpartition("/")[0] == folder]
         return next((place for place in same if place not in self.used), same[-1] if same else None)
 
 
-def _fits(recorded: dict[str, Any], request: httpx.Request) -> bool:
-    url = httpx.URL(recorded["url"])
-    return (
-        _same_path(recorded, request)
-        and sorted(url.params.multi_items()) == sorted(request.url.params.multi_items())
-        and all(request.headers.get(name) == value for name, value in recorded.get("headers", {}).items())
-    )
-
-
-def _same_path(recorded: dict[str, Any], request: httpx.Request) -> bool:
-    url = httpx.URL(recorded["url"])
-    return recorded.get("method", "GET") == request.method and (url.scheme, url.netloc, url.path) == (
-        request.url.scheme,
-        request.url.netloc,
-        request.url.path,
-    )
-
-
-def _within(recorded: dict[str, Any], folder: str) -> bool:
-    return httpx.URL(recorded["url"]).path.rpartition("/")[0] == folder
-
-
-def answer(recorded: dict[str, Any]) -> httpx.Response:
-    """A fresh response from its recording."""
-    headers = recorded.get("headers", {})
-    status = recorded.get("status", 200)
-    if "json" in recorded:
-        return httpx.Response(status, headers=headers, content=json.dumps(recorded["json"]).encode())
-    return httpx.Response(status, headers=headers, content=recorded.get("text", "").encode())
+def _numbered(exchange: Exchange, number: int) -> Exchange:
+    response = exchange["response"]
+    return {**exchange, "response": {**response, "headers": {**response.get("headers", {}), NUMBER: str(number)}}}
 
 
 def exchanges(kind: str) -> list[Exchange]:

@@ -22,7 +22,7 @@ SOURCE = StackExchange(name="s", phrase="Hike shoes", key="stack-secret")
 NOON = 1_790_000_000
 
 
-def question(native: int, at: int = NOON, **more: object) -> dict[str, Any]:
+def question(native: int, at: object = NOON, **more: object) -> dict[str, Any]:
     told = {"item_type": "question", "question_id": native, "creation_date": at, "title": "Hike?", "excerpt": "hike"}
     return told | more
 
@@ -112,6 +112,20 @@ def test_what_was_read_whole_and_did_not_change_costs_no_further_request() -> No
     transport, asked = answering(wrapped(*excerpts), wrapped(whole[1]))
     assert [mention.text for mention in heard(hear(transport, since=first[-1].cursor))] == ["whole"]
     assert asked[1].url.path == "/2.3/questions/2"
+
+
+def test_a_strange_excerpt_is_asked_for_again_until_its_post_makes_it_readable() -> None:
+    untitled = {key: said for key, said in question(1).items() if key != "title"}
+    undated = question(2, "yesterday")
+    transport, _ = answering(wrapped(question(3), untitled, undated), wrapped())
+    first = hear(transport)
+    assert [mention.key.rpartition("/")[2] for mention in heard(first)] == ["3"]
+    assert len([each for batch in first for each in batch.rejected]) == 2
+    post = {"question_id": 1, "title": "Hike?", "body": "<p>whole</p>"}
+    transport, asked = answering(wrapped(untitled, undated), wrapped(post))
+    (mention,) = heard(hear(transport, since=first[-1].cursor))
+    assert (mention.title, mention.text) == ("Hike?", "whole")
+    assert asked[1].url.path == "/2.3/questions/1", "no post makes the other readable: once is enough"
 
 
 def test_a_time_that_cannot_be_costs_no_walk_and_makes_no_place() -> None:

@@ -54,6 +54,12 @@ def test_what_cannot_be_tried_is_said_in_words() -> None:
 
 def test_what_asks_no_server_is_said_to_be_not_tried() -> None:
     code, told, _ = run("email")
-    assert code == 0
+    assert code == 3
     assert told.startswith("- email")
     assert "not tried: it asks no server over HTTP" in told
+    assert "1 could not be tried." in told
+    code, told, _ = run("email", "--json")
+    (grade,) = json.loads(told)
+    assert code == 3
+    assert (grade["letter"], grade["points"], grade["failings"]) == (None, None, [])
+    assert grade["untried"].startswith("it asks no server over HTTP")

@@ -9,7 +9,7 @@ import httpx
 from connectors.conform.desks.reading import key_in, sent
 from connectors.conform.world import Desk, Found
 
-_PATH = "/api/webhooks/1/earful"
+_PATH = "/api/webhooks/1/conform-hush-token"
 _MARK = re.compile(r"\\([^0-9A-Za-z\s])")
 _QUOTE = re.compile(r"^> ", re.MULTILINE)
 

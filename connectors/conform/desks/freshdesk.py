@@ -36,10 +36,10 @@ class FreshdeskDesk(Desk):
             case "GET", ["search", "tickets"]:
                 return self._search(request.url.params.get("query", ""))
             case "GET", ["tickets"]:
-                return httpx.Response(200, json=[_told(one) for one in self.tickets[::-1][:100]])
+                return httpx.Response(200, json=[_told(one) for one in self._living()[::-1][:100]])
             case "POST", ["tickets"]:
                 return self._create(sent(request) or {}, now)
-            case "GET", ["tickets", number] if ticket := self._ticket(number):
+            case "GET", ["tickets", number] if ticket := self._ticket(number, self.tickets):
                 return httpx.Response(200, json=ticket)
             case "PUT", ["tickets", number] if ticket := self._ticket(number):
                 ticket.update(sent(request) or {}, updated_at=now.isoformat())
@@ -60,14 +60,24 @@ class FreshdeskDesk(Desk):
                 "\n".join([one["subject"], *(seen(said) for said in (one["description"], *self._said(one)))]),
                 open=one["status"] not in {4, 5},
             )
-            for one in self.tickets
+            for one in self._living()
         ]
+
+    def delete(self) -> bool:
+        for one in self._living()[-1:]:
+            one["deleted"] = True  # it stands in the trash, where the search finds it for a while
+            return True
+        return False
+
+    def _living(self) -> list[dict[str, Any]]:
+        return [one for one in self.tickets if not one.get("deleted")]
 
     def _said(self, ticket: dict[str, Any]) -> list[str]:
         return [note["body"] for note in self._notes[ticket["id"]]]
 
-    def _ticket(self, number: str) -> dict[str, Any] | None:
-        return next((one for one in self.tickets if str(one["id"]) == number), None)
+    def _ticket(self, number: str, among: list[dict[str, Any]] | None = None) -> dict[str, Any] | None:
+        """One that takes words; `among` all, one in the trash too."""
+        return next((one for one in among or self._living() if str(one["id"]) == number), None)
 
     def _search(self, query: str) -> httpx.Response:
         known, self._indexed = self.tickets[: self._indexed], len(self.tickets)

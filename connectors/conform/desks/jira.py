@@ -61,10 +61,13 @@ class JiraDesk(Desk):
             Found(
                 one["fields"]["summary"].rpartition("[")[2].removesuffix("]"),
                 "\n".join([one["fields"]["summary"], *texts(self.comments[one["key"]], "text", "href")]),
-                open=one["fields"]["status"] is not _DONE,
+                open=not _done(one),
             )
             for one in self.issues
         ]
+
+    def delete(self) -> bool:
+        return bool(self.issues and self.issues.pop())
 
     def _issue(self, key: str) -> dict[str, Any] | None:
         return next((one for one in self.issues if one["key"] == key), None)
@@ -86,7 +89,7 @@ class JiraDesk(Desk):
                 offered = {one["id"] for one in _WAYS[fields["status"]["statusCategory"]["key"]]}
                 if asked.get("transition", {}).get("id") not in offered:
                     return httpx.Response(400, json={"errorMessages": ["It is not valid for this issue"], "errors": {}})
-                fields["status"] = _ONGOING if fields["status"] is _DONE else _DONE
+                fields["status"] = _ONGOING if _done(issue) else _DONE
                 return httpx.Response(204)
         return httpx.Response(404)
 
@@ -111,11 +114,15 @@ class JiraDesk(Desk):
             return httpx.Response(400, json={"errorMessage": "It could not be created.", "i18nErrorMessage": told})
         fields = {**values, "labels": [], "status": _ONGOING, "creator": {"accountId": _OURS}}
         issue: dict[str, Any] = {
-            "id": str(10_001 + len(self.issues)),
-            "key": f"SD-{5 + len(self.issues)}",
+            "id": str(10_001 + len(self.comments)),
+            "key": f"SD-{5 + len(self.comments)}",
             "fields": fields,
         }
         self.issues.append(issue)
         self.comments[issue["key"]] = []
         made = {"issueId": issue["id"], "issueKey": issue["key"], "createdDate": {"iso8601": now.isoformat()}}
         return httpx.Response(201, json=made)
+
+
+def _done(issue: dict[str, Any]) -> bool:
+    return bool(issue["fields"]["status"] == _DONE)

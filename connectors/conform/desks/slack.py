@@ -10,7 +10,7 @@ import httpx
 from connectors.conform.desks.reading import key_in, sent, texts
 from connectors.conform.world import Desk, Found
 
-_PATH = "/services/T000/B000/earful"
+_PATH = "/services/T000/B000/conformhush"
 _LONGEST = {"header": 150, "section": 3_000, "context": 3_000, "rich_text": 4_000}
 
 

@@ -22,13 +22,13 @@ class TeamsDesk(Desk):
         self._taken: list[Found] = []
 
     def settings(self, address: str) -> dict[str, Any]:
-        return {"kind": self.kind, "url": f"{address}{_PATH}?sig=earful"}
+        return {"kind": self.kind, "url": f"{address}{_PATH}?sig=conform-hush-signed"}
 
     def answer(self, request: httpx.Request, now: datetime) -> httpx.Response:
         del now
         if request.method != "POST" or request.url.path != _PATH:
             return httpx.Response(404, json={"error": {"code": "WorkflowNotFound"}})
-        if request.url.params.get("sig") != "earful":
+        if request.url.params.get("sig") != "conform-hush-signed":
             return httpx.Response(401, json={"error": {"code": "DirectApiAuthorizationRequired"}})
         if len(request.content) > _LARGEST:
             return httpx.Response(413)

@@ -55,6 +55,9 @@ class ZendeskDesk(Desk):
             for one in self.tickets
         ]
 
+    def delete(self) -> bool:
+        return bool(self.tickets and self.tickets.pop())
+
     def _ticket(self, number: str) -> dict[str, Any] | None:
         return next((one for one in self.tickets if str(one["id"]) == number), None)
 
@@ -71,7 +74,7 @@ class ZendeskDesk(Desk):
         kept = {name: asked.get(name) for name in ("subject", "external_id", "priority", "tags", "group_id")}
         after = asked.get("via_followup_source_id")
         ticket: dict[str, Any] = {
-            "id": 4014 + len(self.tickets),
+            "id": 4014 + max(len(self.tickets), len(self._comments)),
             "status": "new",
             "assignee_id": None,
             "created_at": now.isoformat(),

@@ -22,10 +22,22 @@ class AppStoreWorld(World):
     cap: ClassVar[int | None] = PAGE * DEEPEST
     late: ClassVar[timedelta] = timedelta(minutes=10)
     edits: ClassVar[timedelta | None] = timedelta(days=30)
+    skips: ClassVar[frozenset[str]] = frozenset({"im:rating"})
 
     def settings(self, address: str) -> dict[str, Any]:
         """One app in one country."""
         return {"kind": "appstore", "app_id": APP, "countries": ["us"], "api": address}
+
+    def truth(self, said: Said) -> dict[str, Any]:
+        """The stars, and who gave them."""
+        rating = {"rating": 1 + said.number % 5, "rating_min": 1, "rating_max": 5}
+        return {
+            "kind": "review",
+            "author": f"walker{said.number}",
+            **rating,
+            "product_version": "3.4.3",
+            "country": "US",
+        }
 
     def answer(self, request: httpx.Request, said: Sequence[Said], now: datetime) -> httpx.Response:
         """A page: a list, one object where there is one review, no `entry` where there is none."""

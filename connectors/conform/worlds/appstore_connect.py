@@ -35,6 +35,11 @@ class AppStoreConnectWorld(World):
         named = {"issuer_id": "57246542-96fe-1a63-e053-0824d011072a", "key_id": "2X9R4HXF34", "private_key": _key()}
         return {"kind": "appstore_connect", "app_id": APP, "api": address, **named}
 
+    def truth(self, said: Said) -> dict[str, Any]:
+        """The stars, and who gave them."""
+        rating = {"rating": 1 + said.number % 5, "rating_min": 1, "rating_max": 5}
+        return {"kind": "review", "author": f"walker{said.number}", **rating, "title": "Shoes", "country": "DE"}
+
     def answer(self, request: httpx.Request, said: Sequence[Said], now: datetime) -> httpx.Response:
         """A page of the list, or one review."""
         del now

@@ -29,6 +29,11 @@ class BlueskyWorld(World):
         who = {"identifier": "ears.bsky.social", "password": "sesame-app-password"}
         return {"kind": "bluesky", "query": '"Hike"', **who, "api": address}
 
+    def truth(self, said: Said) -> dict[str, Any]:
+        """A post that answers nobody."""
+        url = f"https://bsky.app/profile/{WALKER}/post/{_uri(said).rpartition('/')[2]}"
+        return {"kind": "post", "author": "walker.bsky.social", "language": "en", "url": url, "parent": None}
+
     def answer(self, request: httpx.Request, said: Sequence[Said], now: datetime) -> httpx.Response:
         """A session, a page of the search, or the posts that are asked for."""
         del now

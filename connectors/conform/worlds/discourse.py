@@ -31,6 +31,12 @@ class DiscourseWorld(World):
         """A forum open to all."""
         return {"kind": "discourse", "forum": address, "phrase": "Hike"}
 
+    def truth(self, said: Said) -> dict[str, Any]:
+        """Its topic."""
+        begins = said.number == _topic(said)
+        told: dict[str, Any] = {"kind": "post", "parent": None} if begins else {"kind": "comment"}
+        return {**told, "author": f"walker{said.number}", "thread": f"/t/{_topic(said)}"}
+
     def answer(self, request: httpx.Request, said: Sequence[Said], now: datetime) -> httpx.Response:
         """A page of the search, or a post."""
         del now

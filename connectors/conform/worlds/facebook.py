@@ -45,6 +45,11 @@ class FacebookWorld(World):
         """The page and its token."""
         return {"kind": "facebook", "page": PAGE, "token": "EAAB-page-0815", "api": f"{address}/v21.0"}
 
+    def truth(self, said: Said) -> dict[str, Any]:
+        """A comment on the only post."""
+        url = _comment(said)["permalink_url"]
+        return {"kind": "comment", "author": f"Walker {said.number}", "parent": POST, "thread": POST, "url": url}
+
     def answer(self, request: httpx.Request, said: Sequence[Said], now: datetime) -> httpx.Response:
         """The feed, comments, recommendations (there are none), or one comment."""
         path, asked = request.url.path.removeprefix("/v21.0/"), request.url.params

@@ -27,6 +27,11 @@ class FeedWorld(World):
         """A feed of posts."""
         return {"kind": "feed", "url": f"{address}/forum.rss?key=sesame-feed", "kind_of_mention": "post"}
 
+    def truth(self, said: Said) -> dict[str, Any]:
+        """Its title and its address."""
+        address = f"https://forum.example/t/{said.number}"
+        return {"kind": "post", "author": f"walker{said.number}", "title": f"Topic {said.number}", "url": address}
+
     def answer(self, request: httpx.Request, said: Sequence[Said], now: datetime) -> httpx.Response:
         """The document."""
         if request.url.path != "/forum.rss" or request.method != "GET":

@@ -25,10 +25,18 @@ class GitHubWorld(World):
     late: ClassVar[timedelta] = timedelta(minutes=50)
     edits: ClassVar[timedelta | None] = timedelta(minutes=50)
     deletes: ClassVar[bool] = True
+    skips: ClassVar[frozenset[str]] = frozenset({"body"})
 
     def settings(self, address: str) -> dict[str, Any]:
         """With a token: without one GitHub bears too few requests for a trial."""
         return {"kind": "github", "phrase": "Hike", "token": "github_pat_hike", "api": address}
+
+    def truth(self, said: Said) -> dict[str, Any]:
+        """An issue, or a comment on the only one that has some."""
+        about = {"author": f"walker{said.number}", "author_id": str(said.number)}
+        if _is_comment(said):
+            return {**about, "kind": "comment", "parent": f"#{THREAD}", "url": _comment(said)["html_url"]}
+        return {**about, "kind": "post", "parent": None, "title": "About a shoe", "url": _issue(said)["html_url"]}
 
     def answer(self, request: httpx.Request, said: Sequence[Said], now: datetime) -> httpx.Response:
         """A page of the search or of comments, an issue, or a comment."""

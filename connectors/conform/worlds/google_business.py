@@ -28,6 +28,11 @@ class GoogleBusinessWorld(World):
         place = {"kind": "google_business", "account": "1001", "location": "2002"}
         return {**place, **oauth, "tokens": f"{address}/token", "api": address}
 
+    def truth(self, said: Said) -> dict[str, Any]:
+        """The stars, and who gave them."""
+        rating = {"rating": 1 + said.number % 5, "rating_min": 1, "rating_max": 5}
+        return {"kind": "review", "author": f"Walker {said.number}", **rating}
+
     def answer(self, request: httpx.Request, said: Sequence[Said], now: datetime) -> httpx.Response:
         """A token, a page of the list, or one review."""
         del now

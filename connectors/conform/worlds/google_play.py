@@ -45,6 +45,12 @@ class GooglePlayWorld(World):
         }
         return {**account, "api": address}
 
+    def truth(self, said: Said) -> dict[str, Any]:
+        """The stars, who gave them, and the time of the last change."""
+        rating = {"rating": 1 + said.number % 5, "rating_min": 1, "rating_max": 5}
+        about = {"language": "en", "product_version": "4.1.0", "said_at": said.edited_at or said.at}
+        return {"kind": "review", "author": f"Walker {said.number}", **rating, **about}
+
     def answer(self, request: httpx.Request, said: Sequence[Said], now: datetime) -> httpx.Response:
         """A token, or a page of the list."""
         path, asked = request.url.path, request.url.params

@@ -24,10 +24,17 @@ class HackerNewsWorld(World):
     late: ClassVar[timedelta] = timedelta(hours=1)
     edits: ClassVar[timedelta | None] = timedelta(hours=2)
     deletes: ClassVar[bool] = True
+    skips: ClassVar[frozenset[str]] = frozenset({"comment_text"})
 
     def settings(self, address: str) -> dict[str, Any]:
         """Both servers at the same address."""
         return {"kind": "hackernews", "phrase": "Hike", "api": f"{address}/api/v1", "items_api": f"{address}/v0"}
+
+    def truth(self, said: Said) -> dict[str, Any]:
+        """A comment on one story."""
+        url = f"https://news.ycombinator.com/item?id={FIRST + said.number}"
+        above = {"parent": str(FIRST), "thread": str(FIRST)}
+        return {"kind": "comment", "author": f"walker{said.number}", "url": url, **above}
 
     def answer(self, request: httpx.Request, said: Sequence[Said], now: datetime) -> httpx.Response:
         """A page of hits, or one item."""

@@ -32,6 +32,11 @@ class InstagramWorld(World):
         """The account and its token."""
         return {"kind": "instagram", "account": ACCOUNT, "token": "EAAB-insta-0815", "api": f"{address}/v21.0"}
 
+    def truth(self, said: Said) -> dict[str, Any]:
+        """A comment on the only post."""
+        top = {"parent": MEDIA} if said.number <= TOPS or said.number % 3 else {}
+        return {"kind": "comment", "author": f"walker{said.number}", "thread": MEDIA, **top}
+
     def answer(self, request: httpx.Request, said: Sequence[Said], now: datetime) -> httpx.Response:
         """The account's posts, posts that tag it (there are none), comments with their replies, or one comment."""
         path, asked = request.url.path.removeprefix("/v21.0/"), request.url.params

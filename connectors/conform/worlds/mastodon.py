@@ -27,6 +27,11 @@ class MastodonWorld(World):
         """One hashtag."""
         return {"kind": "mastodon", "instance": address, "tag": "hike", "token": TOKEN}
 
+    def truth(self, said: Said) -> dict[str, Any]:
+        """A post that answers nobody."""
+        url = f"https://social.example/@walker/{_native(said)}"
+        return {"kind": "post", "language": "en", "url": url, "author_id": "7", "author_reach": 12, "parent": None}
+
     def answer(self, request: httpx.Request, said: Sequence[Said], now: datetime) -> httpx.Response:
         """A page of the timeline, or one post."""
         del now

@@ -28,6 +28,11 @@ class RedditWorld(World):
         keys = {"client_id": "ears", "client_secret": SECRET, "agent": "python:earful:1 (by /u/ears)"}
         return {"kind": "reddit", "query": "Hike", **keys, "api": address, "site": address}
 
+    def truth(self, said: Said) -> dict[str, Any]:
+        """A post of one person."""
+        url = f"https://www.reddit.com{_post(said)['permalink']}"
+        return {"kind": "post", "author": "walker", "title": "About shoes", "url": url, "parent": None}
+
     def answer(self, request: httpx.Request, said: Sequence[Said], now: datetime) -> httpx.Response:
         """A token, a page of the search, or the things that are asked for."""
         del now

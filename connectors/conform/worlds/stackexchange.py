@@ -27,6 +27,12 @@ class StackExchangeWorld(World):
         """Without a key."""
         return {"kind": "stackexchange", "phrase": "Hike", "api": f"{address}/2.3"}
 
+    def truth(self, said: Said) -> dict[str, Any]:
+        """A question, or an answer to the first."""
+        above = {"parent": str(FIRST + 1)} if _answers(said) else {"parent": None}
+        kind = "comment" if _answers(said) else "post"
+        return {"kind": kind, "author": "Jörg", "author_id": str(said.number), "title": "Which shoe & why?", **above}
+
     def answer(self, request: httpx.Request, said: Sequence[Said], now: datetime) -> httpx.Response:
         """A page of excerpts, or posts."""
         del now

@@ -23,6 +23,12 @@ class SteamWorld(World):
         """One app."""
         return {"kind": "steam", "app_id": APP, "api": address}
 
+    def truth(self, said: Said) -> dict[str, Any]:
+        """The thumb, and in which language it was written."""
+        rating = {"rating": float(said.number % 4 != 0), "rating_min": 0, "rating_max": 1}
+        language = "de" if said.number % 2 else "zh"
+        return {"kind": "review", "author_id": _review(said)["author"]["steamid"], "language": language, **rating}
+
     def answer(self, request: httpx.Request, said: Sequence[Said], now: datetime) -> httpx.Response:
         """One page. A cursor is where a page ended."""
         del now

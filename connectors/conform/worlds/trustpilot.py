@@ -25,6 +25,12 @@ class TrustpilotWorld(World):
         """The public list, for which a key is enough."""
         return {"kind": "trustpilot", "business_unit": UNIT, "key": "trustpilot-key-0815", "api": f"{address}/v1"}
 
+    def truth(self, said: Said) -> dict[str, Any]:
+        """The stars, and who gave them."""
+        rating = {"rating": 1 + said.number % 5, "rating_min": 1, "rating_max": 5}
+        url = f"https://www.trustpilot.com/reviews/{_id(said)}"
+        return {"kind": "review", "author": f"Walker {said.number}", **rating, "language": "en", "url": url}
+
     def answer(self, request: httpx.Request, said: Sequence[Said], now: datetime) -> httpx.Response:
         """A page of the list, or one review."""
         del now

@@ -16,10 +16,15 @@ class TypeformWorld(World):
     page: ClassVar[int] = 1_000
     late: ClassVar[timedelta] = timedelta(minutes=30)
     deletes: ClassVar[bool] = True
+    skips: ClassVar[frozenset[str]] = frozenset({"ref"})
 
     def settings(self, address: str) -> dict[str, Any]:
         """As an operator would write them down."""
         return {"kind": "typeform", "api": address, "form": "h1K3", "token": "tfp_token_0815", "text_refs": ["why"]}
+
+    def truth(self, said: Said) -> dict[str, Any]:
+        """The number, on the scale of its question."""
+        return {"kind": "survey", "rating": said.number % 11, "rating_min": 0, "rating_max": 10}
 
     def answer(self, request: httpx.Request, said: Sequence[Said], now: datetime) -> httpx.Response:
         """One page. `after` and `before` cannot be sent together with an order."""

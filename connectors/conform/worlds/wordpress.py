@@ -26,6 +26,12 @@ class WordPressWorld(World):
         """One plugin."""
         return {"kind": "wordpress", "slug": "hike", "api": address}
 
+    def truth(self, said: Said) -> dict[str, Any]:
+        """The stars, and who gave them."""
+        rating = {"rating": 1 + said.number % 5, "rating_min": 1, "rating_max": 5}
+        url = f"https://wordpress.org/support/topic/hike-{said.number}/"
+        return {"kind": "review", "author": f"walker{said.number}", **rating, "url": url}
+
     def answer(self, request: httpx.Request, said: Sequence[Said], now: datetime) -> httpx.Response:
         """One page of the feed."""
         del now

@@ -31,6 +31,11 @@ class XWorld(World):
         """One search, with a budget that is never used up, and looks at what may be deleted."""
         return {"kind": "x", "query": "Hike", "token": TOKEN, "budget": 100_000, "recheck": True, "api": address}
 
+    def truth(self, said: Said) -> dict[str, Any]:
+        """A post that answers nobody."""
+        url = f"https://x.com/walker/status/{_native(said)}"
+        return {"kind": "post", "author": "walker", "author_id": "7", "language": "en", "url": url, "parent": None}
+
     def answer(self, request: httpx.Request, said: Sequence[Said], now: datetime) -> httpx.Response:
         """A page of the search, or the posts that are asked for."""
         date = {"date": format_datetime(now.astimezone(UTC), usegmt=True)}

@@ -27,6 +27,11 @@ class YouTubeWorld(World):
         """One channel, with units enough."""
         return {"kind": "youtube", "key": KEY, "channel_id": CHANNEL, "units": 10_000, "api": address}
 
+    def truth(self, said: Said) -> dict[str, Any]:
+        """A thread of one comment."""
+        url = f"https://www.youtube.com/watch?v=hikevideo01&lc={_native(said)}"
+        return {"kind": "comment", "author": "@walker", "author_id": "UCwalker", "url": url, "parent": None}
+
     def answer(self, request: httpx.Request, said: Sequence[Said], now: datetime) -> httpx.Response:
         """A page of threads, or the comments that are asked for."""
         del now

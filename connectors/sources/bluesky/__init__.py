@@ -14,6 +14,7 @@ from connectors import values
 from connectors.client import Address, changed, items_of, json_of
 from connectors.contract import Item, Page, Source
 from connectors.newest import moment
+from connectors.paging import name_of
 from connectors.privacy import discreet
 from connectors.sources.bluesky.server import Session, error_of, explain
 from pipeline.coverage import Gap
@@ -182,8 +183,8 @@ class Bluesky(Source, frozen=True, hide_input_in_errors=True):
         oldest, pages = end, 0
         while True:
             answer, posts, following = self._found(http, auth, state["since"], end, cursor)
-            fresh = [post for post in posts if str(post.get("uri")) not in known]
-            known |= {str(post.get("uri")) for post in posts}
+            fresh = [post for post in posts if name_of(post, _uri) not in known]
+            known |= {name_of(post, _uri) for post in posts}
             seen = [at for post in posts if (at := moment(post.get("indexedAt")))]
             oldest = min([*seen, *([oldest] if oldest else [])], default=None)
             newest = max([*seen, *([at] if (at := moment(state["newest"])) else [])], default=None)
@@ -232,6 +233,11 @@ class Bluesky(Source, frozen=True, hide_input_in_errors=True):
     ) -> httpx.Response:
         more = {"pause": PAUSE, "explain": explain, "expected": expected or set()}
         return http.get(f"{self.api}/xrpc/{method}", params=asked, auth=auth, extensions=more)
+
+
+def _uri(post: Item) -> str | None:
+    uri = post.get("uri")
+    return uri if isinstance(uri, str) else None
 
 
 def _sorted_at(post: Item) -> datetime | None:

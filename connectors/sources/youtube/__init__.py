@@ -16,6 +16,7 @@ from connectors.contract import Item, Page, Source
 from connectors.newest import moment
 from connectors.sources.youtube.api import PAGE, SEARCH_COST, Api, explain
 from connectors.sources.youtube.threads import snippet_of, with_replies
+from connectors.values import identity
 from pipeline.coverage import Gap
 from pipeline.errors import RefusedError, SettingsError
 from pipeline.mention import Mention, MentionKind
@@ -115,17 +116,18 @@ class YouTube(Source, frozen=True, hide_input_in_errors=True):
         """A comment, or a video that a search found."""
         said = item["snippet"]
         if isinstance(item["id"], dict):
-            return self._video(item["id"]["videoId"], said)
+            return self._video(identity(item["id"]["videoId"], "videoId"), said)
+        own = identity(item["id"])
         about, parent = item.get("about") or {}, said.get("parentId")
         video = said.get("videoId") or about.get("videoId")
         channel = said.get("channelId") or about.get("channelId")
-        place = f"watch?v={video}&lc={item['id']}" if video else f"channel/{channel}?lc={item['id']}"
+        place = f"watch?v={video}&lc={own}" if video else f"channel/{channel}?lc={own}"
         author = (said.get("authorChannelId") or {}).get("value")
         at, edited = datetime.fromisoformat(said["publishedAt"]), said.get("updatedAt")
         changed_at = datetime.fromisoformat(edited) if edited else at
         return Mention.model_validate(
             {
-                "key": f"youtube:{item['id']}",
+                "key": f"youtube:{own}",
                 "source": self.name,
                 "brand": self.brand,
                 "kind": MentionKind.COMMENT,
@@ -135,7 +137,7 @@ class YouTube(Source, frozen=True, hide_input_in_errors=True):
                 "url": f"https://www.youtube.com/{place}" if video or channel else None,
                 "author": said.get("authorDisplayName"),
                 "author_id": author,
-                "thread": f"youtube:{parent or item['id']}",
+                "thread": f"youtube:{parent or own}",
                 "parent": f"youtube:{parent}" if parent else None,
                 "likes": said.get("likeCount"),
                 "replies": item.get("total"),

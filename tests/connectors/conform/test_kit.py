@@ -1,6 +1,7 @@
 """The kit finds out what a connector does wrong, and finds nothing where nothing is wrong."""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -159,8 +160,8 @@ def test_a_stranger_is_named_by_module_and_class() -> None:
 def test_a_connector_that_asks_no_server_is_not_graded() -> None:
     (job,) = (job for job in kit.jobs("email"))
     found = kit.conform(job)
-    assert (found.faults, found.conforms) == (0, True)
-    assert list(found.skipped.values()) == [kit.NO_SERVER]
+    assert (found.faults, found.conforms, found.letter, found.points) == (0, False, None, None)
+    assert found.untried == kit.NO_SERVER
 
 
 def test_a_grade_tells_its_points_its_letter_and_its_reasons() -> None:
@@ -172,3 +173,32 @@ def test_a_grade_tells_its_points_its_letter_and_its_reasons() -> None:
     assert json.loads(json.dumps(found.told()))["failings"][0]["severity"] == "unnamed"
     found.note("500", [Failing("500", Severity.LOST, "e", "f")])
     assert (found.points, found.letter) == (0, "F")
+
+
+def test_what_one_story_breaks_costs_its_own_points_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(_: Bench) -> list[Failing]:
+        Toy.model_validate({"name": "conform", "api": "nowhere", "key": "sesame-toy"})
+        return []
+
+    def leaving(_: Bench) -> list[Failing]:
+        sys.exit(3)
+
+    monkeypatch.setattr("connectors.conform.trial.STORIES", {"one": refusing, "two": leaving, "three": lambda _: []})
+    with bench("none") as made:
+        found = tried("toy", made, {"one", "two", "three"})
+    one, two = found.failings
+    assert (one.fault, one.severity) == ("one", Severity.TOLD)
+    assert one.happened.startswith("its settings refuse what they are given: api: Value error, write an address")
+    assert (two.fault, two.severity) == ("two", Severity.UNNAMED)
+    assert two.happened.startswith("called sys.exit(3) at test_kit.py")
+    assert (found.passed, found.points, found.untried) == (["nothing goes wrong", "three"], 85, None)
+
+
+def test_where_nothing_is_asked_or_said_there_is_no_grade(tmp_path: Path) -> None:
+    settings = {"kind": "toy", "name": "conform", "api": "https://toy.example", "key": "sesame-toy"}
+    silent = {"request": {"url": "https://toy.example/notes?page=0"}, "response": {"json": {"notes": []}}}
+    for name, content in (("settings", settings), ("exchanges", [silent]), ("expected", [])):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    found = kit.conform(kit.Job("toy", Toy, recordings=tmp_path))
+    assert (found.letter, found.points, found.conforms) == (None, None, False)
+    assert found.untried == "nothing is said there, so nothing could be lost"

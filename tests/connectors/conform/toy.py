@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr
 from connectors.client import Address, items_of, json_of
 from connectors.conform.world import Desk, Found, Said, World
 from connectors.contract import Item, Page, Sink, Source
+from connectors.values import identity
 from pipeline.errors import ChangedError, EarfulError, RefusedError
 from pipeline.mention import Mention, MentionKind
 from pipeline.route import Alert
@@ -118,7 +119,7 @@ class Toy(Source, frozen=True, hide_input_in_errors=True):
 
     def parse(self, item: Item) -> Mention:
         text = item["text"].replace("&", "and") if self.flaw == "decodes twice" else item["text"]
-        key = f"toy:{item['id']}" + (f"-{len(text)}" if self.flaw == "two keys" else "")
+        key = f"toy:{identity(item['id'])}" + (f"-{len(text)}" if self.flaw == "two keys" else "")
         said = {"key": key, "source": self.name, "kind": MentionKind.POST, "text": text, "said_at": item["at"]}
         return Mention.model_validate(said)
 

@@ -17,7 +17,7 @@ from pipeline.triage import Urgency
 from tests.connectors.sinks.receivers import NOON, Receiver, an_alert
 
 ESCAPED = re.compile(r"\\.")
-URL = "http://127.0.0.1:9/api/webhooks/1/earful"
+URL = "http://127.0.0.1:9/api/webhooks/1/conform-hush-token"
 
 
 def taken(told: dict[str, object]) -> str:

@@ -95,6 +95,22 @@ def test_where_a_form_lets_no_ticket_be_solved_the_words_stand_there_and_somebod
     assert found.open
 
 
+def test_where_the_token_may_not_read_who_it_is_the_words_stand_there_and_somebody_hears_of_it_once() -> None:
+    desk = ZendeskDesk()
+
+    def shut(request: httpx.Request) -> httpx.Response:
+        me = request.url.path.endswith("/users/me.json")
+        return httpx.Response(403, json={"error": "Forbidden"}) if me else desk.answer(request, NOON)
+
+    with open_client(attempts=1, transport=httpx.MockTransport(shut), sleep=lambda _: None) as http:
+        assert outcome(sink_of(desk), http, OPENED) == "ticket 4014"
+        assert "does not take these fields: base" in outcome(sink_of(desk), http, SOLVED)
+        assert outcome(sink_of(desk), http, SOLVED) == "ticket 4014"
+    (found,) = desk.found()
+    assert found.text.count(SOLVED.key) == 1
+    assert found.open
+
+
 def test_a_deleted_ticket_and_one_of_another_id_are_not_this_cases() -> None:
     desk = ZendeskDesk()
     with client(desk) as http:

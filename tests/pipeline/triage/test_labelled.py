@@ -129,3 +129,14 @@ def test_every_grave_text_is_there_and_none_is_measured_with(shared: Path) -> No
     kept = (Path(__file__).parent / "grave_kept.txt").read_text(encoding="utf-8").casefold()
     dev = {json.loads(line)["text"] for line in (shared / "gold" / "dev.jsonl").read_text().splitlines()}
     assert not [row["id"] for row in rows if row["text"] in dev or f": {row['text'].casefold()}\n" in kept]
+
+
+def test_every_mention_of_our_own_can_be_learnt_from_and_none_is_measured_with(shared: Path) -> None:
+    rows = labelled.written()
+    assert len({row["id"] for row in rows}) == len({row["text"] for row in rows}) == len(rows) == 3_555
+    measured = {json.loads(line)["text"] for line in (shared / "gold" / "dev.jsonl").read_text().splitlines()}
+    measured |= {json.loads(line)["text"] for line in (shared / "gold" / "train.jsonl").read_text().splitlines()}
+    for path in (shared / "data" / "bench").glob("*.jsonl.gz"):
+        with gzip.open(path, "rt", encoding="utf-8") as bench:
+            measured |= {json.loads(line).get("text") for line in bench}
+    assert not [row["id"] for row in rows if row["text"] in measured], "other people's words are not ours"

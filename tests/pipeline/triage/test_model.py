@@ -137,6 +137,16 @@ def test_the_store_of_words_is_bounded_and_its_end_changes_no_answer(monkeypatch
     assert [one.reasons(["lane"]) for one in found] == [score(text).reasons(["lane"]) for text in texts]
 
 
+def test_known_words_are_not_forgotten_for_those_who_say_them_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triage_model, "_KEPT", 10)
+    model = shipped.__wrapped__()
+    reading = Reading(key="k", text="one two three four five six seven")
+    model.score(reading, Vader().strength(reading.text))
+    known = model._known  # noqa: SLF001 - whether it is a new one is the point
+    model.score(reading, Vader().strength(reading.text))
+    assert model._known is known  # noqa: SLF001 - the same
+
+
 def test_many_threads_share_a_model() -> None:
     model = shipped.__wrapped__()
     texts = [f"the zip{at // 5} of my shoe{at} broke, where is refund{at % 7}" for at in range(400)]

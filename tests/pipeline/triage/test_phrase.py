@@ -35,6 +35,12 @@ def test_slots_in_another_order_than_the_row_are_not_even_searched_for() -> None
     assert said("stole ..3 wallet", "my wallet, he stole my wallet") == "stole my wallet"
 
 
+def test_a_phrase_is_not_searched_for_where_the_other_words_of_its_entries_are_missing() -> None:
+    assert Phrases(LISTS, [("told", "want_out_of_it|no_more_life")]).begun("i want life out of this biscuit") == []
+    assert said("want_out_of_it|e-mail_out", "I want, out-of it".lower()) == "want, out-of it"
+    assert said("want_out_of_it|e-mail_out", "my e mail out") == "e mail out"
+
+
 def test_an_entry_that_is_no_token_may_stand_anywhere() -> None:
     assert said("from ..1 which?|the_press", "press: anyone from which? following") == "from which?"
 
