@@ -79,8 +79,7 @@ class Phrase:
     def is_spelt_in(self, bare: str) -> bool:
         """Whether an entry of every slot stands in a passage without its `_GLUE`, letter by letter.
 
-        Most phrases end here, for want of the other words of an entry, and are never made a pattern: making one takes
-        as long as judging ten texts.
+        Most phrases end here and are never made a pattern: making one takes as long as judging ten texts.
         """
         return all(any(map(bare.__contains__, letters)) for letters in self.spelt)
 
@@ -103,9 +102,8 @@ class Phrase:
     def search(self, passage: str) -> re.Match[str] | None:
         """Where a flat passage says it first, if it does."""
         hit = self.pattern.search(passage)
-        if hit and all((_made(_slot(entries)).search(passage) is not None) is there for entries, there in self.beside):
-            return hit
-        return None
+        beside = ((_made(_slot(entries)).search(passage) is not None) is there for entries, there in self.beside)
+        return hit if hit and all(beside) else None
 
 
 class Phrases:
@@ -168,9 +166,8 @@ class Phrases:
         return bits, tuple([entry for key in keys for entry in self._keyed[key]])
 
     def _read(self, name: str, text: str) -> None:
-        phrase, sign = Phrase(name), ""
+        phrase, sign, place = Phrase(name), "", 0
         slots: list[tuple[float, int, int]] = []
-        place = 0
         for piece in text.split():
             gap = _GAP.fullmatch(piece)
             if piece in {"&", "!"}:
@@ -225,9 +222,8 @@ class Phrases:
 
     def _cost(self, entries: Iterable[str]) -> float:
         """How likely a slot is filled in any text: a guess from the ranks of its words among the commonest."""
-        return sum(
-            1 / self._rank.get(word.rstrip("*"), _UNRANKED) for entry in entries for word in _forms(self._rarest(entry))
-        )
+        words = (word for entry in entries for word in _forms(self._rarest(entry)))
+        return sum(1 / self._rank.get(word.rstrip("*"), _UNRANKED) for word in words)
 
     def _rarest(self, entry: str) -> str:
         """The word of an entry that a text has least often: without it, no text has the entry."""
@@ -299,7 +295,6 @@ def _forms(word: str) -> list[str]:
     if bare.startswith("£"):
         return ["£"]
     if "-" in bare:
-        pieces = bare.split("-")
-        longest = max(pieces, key=len)
+        longest = max(pieces := bare.split("-"), key=len)
         return [bare.replace("-", "") + star, longest + (star if longest is pieces[-1] else "")]
     return [bare + star, bare.replace("'", "") + star] if "'" in bare else [bare + star]

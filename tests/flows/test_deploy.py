@@ -67,7 +67,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
     words = [*PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
     with started(words, home / "server.log", environment):
         with httpx.Client(base_url=environment["PREFECT_API_URL"], timeout=30) as client:
-            until(lambda: healthy(client), 120, "the server's start")
+            until(lambda: healthy(client), 240, "the server's start")
         yield environment
 
 
@@ -153,7 +153,7 @@ def test_each_deployment_is_scheduled_and_a_worker_runs_them(
     }
     # The scheduler plans runs by itself. A version of SQLAlchemy that stops it silently would be seen here.
     planned = [name for name, when in schedules.items() if when]
-    until(lambda: all(runs(api, name, "SCHEDULED") for name in planned), 60, "the planning of runs")
+    until(lambda: all(runs(api, name, "SCHEDULED") for name in planned), 240, "the planning of runs")
 
     # The clock must not order a run beside ours: a worker takes it ten seconds early, and one of the two is cancelled.
     for found in deployments.values():
@@ -164,9 +164,9 @@ def test_each_deployment_is_scheduled_and_a_worker_runs_them(
         order = f"/deployments/{deployments[name]['id']}/create_flow_run"
         api.post(order, json={"idempotency_key": name}).raise_for_status()
         if name == "listen":  # what it hears is told by the others
-            until(partial(runs, api, name, *ENDED), 120, "a run of listen")
+            until(partial(runs, api, name, *ENDED), 240, "a run of listen")
     for name in tried:
-        until(partial(runs, api, name, *ENDED), 120, f"a run of {name}")
+        until(partial(runs, api, name, *ENDED), 240, f"a run of {name}")
         states = [run["state"] for run in runs(api, name, *ENDED)]
         assert [state["type"] for state in states] == ["COMPLETED"], f"{name}: {states}"
 
@@ -191,7 +191,7 @@ def test_a_deployment_without_its_settings_says_so_in_the_run(
     assert prefect("deploy", "--name", "watch", EARFUL_SETTINGS="/nowhere/earful.toml").startswith("0")
     worker()
     prefect("deployment", "run", "watch/watch")
-    until(lambda: runs(api, "watch", *ENDED), 90, "the run's end")
+    until(lambda: runs(api, "watch", *ENDED), 240, "the run's end")
     assert "no such file; `earful init` writes one" in runs(api, "watch", *ENDED)[0]["state"]["message"]
 
 
@@ -217,12 +217,12 @@ def test_what_crashes_is_repeated_once_an_hour_but_not_where_it_would_do_somethi
     for name in ("judge-again", "listen"):  # each is looked at in this order
         run = api.post(f"/deployments/{deployments[name]}/create_flow_run", json={}).json()
         crash(api, run)
-    until(lambda: len(ordered(api, "listen")) == 2, 60, "the repetition")
+    until(lambda: len(ordered(api, "listen")) == 2, 240, "the repetition")
     crash(api, ordered(api, "listen")[1])
     # The server sees to one event after the other: once watch is called, it has seen to all before.
     # In a process of its own: one that has told events to a server tells them there for as long as it lives.
     subprocess.run([sys.executable, "-c", DEATH], cwd=ROOT, env=environment, check=True)
-    until(lambda: ordered(api, "watch"), 60, "the call of watch")
+    until(lambda: ordered(api, "watch"), 240, "the call of watch")
     assert len(ordered(api, "listen")) == 2, "what crashes always must not run for ever"
     assert len(ordered(api, "judge-again")) == 1, "it would judge all the past"
 
@@ -243,13 +243,13 @@ def test_a_run_whose_worker_was_killed_is_noticed_and_repeated(
     with town.lock:  # the desk does not answer: the run is in the middle of its work
         prefect("deployment", "run", "listen/listen")
         beat = {"filter": {"event": {"name": ["prefect.flow-run.heartbeat"]}}}
-        until(lambda: api.post("/events/filter", json=beat).json()["total"], 90, "a sign of life")
-        until(lambda: len(town.logged()) == 2, 90, "the sending")
+        until(lambda: api.post("/events/filter", json=beat).json()["total"], 240, "a sign of life")
+        until(lambda: len(town.logged()) == 2, 240, "the sending")
         kill()
     assert [run["state_type"] for run in runs(api, "listen", "RUNNING")] == ["RUNNING"]  # nobody knows yet
 
     worker()
-    until(lambda: runs(api, "listen", "CRASHED"), 90, "the notice")
+    until(lambda: runs(api, "listen", "CRASHED"), 240, "the notice")
     assert runs(api, "listen", "CRASHED")[0]["state"]["message"] == "No heartbeat: its worker died."
     until(lambda: runs(api, "listen", "COMPLETED"), 240, "the repetition")
     with town.store() as store:
